@@ -1,0 +1,277 @@
+"""What a backend is, to everyone above it: Protocols and the plain data that crosses.
+
+A *Backend* turns a verified Program into a *Pipeline*: executable code plus all its data-plane state (tables, groups,
+counters, registers, meters, replication). The switch (`target`) is the only caller; it serialises all calls, so a
+Pipeline needs no locks: packets are processed in bursts, state changes between two bursts. Time is always an argument,
+in nanoseconds on the switch's clock. Names everywhere; values are non-negative Python ints that fit their width (the caller
+has checked that: `target.tables` validates, a Pipeline trusts).
+
+Implementations: `backend.interp` (the definition), `backend.native` (the product).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any as Json
+from typing import Literal, Protocol, final
+
+from p4nic.ir.program import ActionCall, Match, Program
+
+HASHES = (
+    "crc16", "crc16_custom", "crc32", "crc32_custom", "crc32c", "crcCCITT", "csum16", "xor16", "identity",
+    "round_robin", "jhash", "toeplitz", "ones_complement16",
+)  # fmt: skip
+"""Algorithm names a Hash instruction may carry. crc32 is IEEE 802.3 (reflected, init and final xor all ones); crc32c is
+`rte_hash_crc` (Castagnoli, reflected, init 0, no final xor); crc16 is ARC; crcCCITT is CCITT-FALSE as BMv2 has it."""
+
+
+class Semantics(Enum):
+    """Where p4c-dpdk's world and the PNA specification differ, which one a `.spec` gets (`--semantics`).
+
+    DPDK: metadata survives from packet to packet is *not* imitated (it is undefined); drop is immediate; runts extract as zeros.
+    SPEC: a packet shorter than its parser wants is dropped with reason "packet too short". Both: `drop` is an instruction of the artifact.
+    """
+
+    SPEC = "spec"
+    DPDK = "dpdk"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a Pipeline is made. Sizes override the artifact's table sizes; `seed` feeds Random and nothing else."""
+
+    cpu_port: int = 510
+    drop_port: int = 511
+    seed: int = 0
+    semantics: Semantics = Semantics.SPEC
+    table_sizes: Mapping[str, int] | None = None
+    learner_timeouts: Mapping[str, tuple[int, ...]] | None = None
+    port_count: int = 512
+
+
+# --- entries -------------------------------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MemberRef:
+    member_id: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class GroupRef:
+    group_id: int
+
+
+Origin = Literal["control", "learned", "const"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A table entry as it goes in and comes out.
+
+    `key` has one Match per key of the table, in its order. `priority`: higher wins, 0 where the table has none.
+    `idle_timeout_ns` 0: never expires. On the way out `learned` entries carry origin "learned" and the
+    timeout of their profile. Equality of (table, key, priority) is identity.
+    """
+
+    table: str
+    key: tuple[Match, ...]
+    action: ActionCall | MemberRef | GroupRef
+    priority: int = 0
+    idle_timeout_ns: int = 0
+    metadata: bytes = b""
+    controller_metadata: int = 0
+    origin: Origin = "control"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class EntryState:
+    """What a read adds to an entry: `idle_ns` since the last hit (or rearm, for a learner), direct counter."""
+
+    entry: Entry
+    idle_ns: int
+    packets: int
+    bytes: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MeterConfig:
+    """Rates in units (packets or bytes) per second and bursts in units. kind: RFC 2698, RFC 2697, or one rate two colours."""
+
+    kind: Literal["two_rate_three_color", "single_rate_three_color", "single_rate_two_color"]
+    cir: int
+    cburst: int
+    pir: int
+    pburst: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One copy of a multicast group or clone session: where to, and the instance number the copy carries."""
+
+    port: int
+    instance: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CloneSession:
+    """`truncate_bytes` 0: whole packet."""
+
+    replicas: tuple[Replica, ...]
+    truncate_bytes: int = 0
+    class_of_service: int = 0
+
+
+# --- events --------------------------------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class DigestMessage:
+    digest: str
+    values: tuple[int, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """An entry whose idle timeout passed. `removed`: a learned entry is gone; a control-plane entry stays (P4Runtime) and is
+    reported once, again only after a hit."""
+
+    state: EntryState
+    removed: bool
+
+
+# --- packets -------------------------------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one received packet: copies in order of sending, or the reason there is none.
+
+    `drop_reason` is "" when something was sent. Reasons are short fixed phrases ("drop action", "egress port does
+    not exist", "parser error PacketTooShort", "multicast group has no member"): they name the target's drop counters.
+    """
+
+    sent: tuple[tuple[int, bytes], ...]
+    drop_reason: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TraceEvent:
+    """One step of a traced packet: `kind` says what, `data` is JSON-ready detail.
+
+    Kinds and their data: "state" {name}; "extract" {header, fields}; "apply" {table, key, hit, entry, near}
+    (`near`: entries that almost matched with the field that failed); "action" {name, args}; "branch" {taken};
+    "write" {place, old, new}; "learn" {table, key, action, args, ok}; "emit" {header}; "send" {port, bytes}; "drop" {reason};
+    "digest" {...}; "log" {text}; "error" {name}; "count" {...}. Every event has `source`, "" if unknown.
+    """
+
+    kind: str
+    source: str
+    data: Mapping[str, Json]
+
+
+class Pipeline(Protocol):
+    """A Program made executable. All methods are called by one thread at a time."""
+
+    program: Program
+    options: Options
+
+    # packets
+    def process(self, packets: Sequence[tuple[int, bytes]], now_ns: int) -> list[Outcome]:
+        """Run a burst of (port, frame) in order; each packet sees the learning of those before it."""
+        ...
+
+    def trace(self, port: int, frame: bytes, now_ns: int) -> tuple[Outcome, list[TraceEvent]]:
+        """Like process() of one packet, with every step told. State changes are real."""
+        ...
+
+    def digests(self) -> list[DigestMessage]:
+        """Messages since the last call, oldest first."""
+        ...
+
+    def expire(self, now_ns: int) -> list[Expired]:
+        """Entries whose time is up at `now_ns`, oldest deadline first; learned ones are removed."""
+        ...
+
+    def next_expiry_ns(self) -> int | None:
+        """A time before which expire() would return nothing; None when nothing can expire."""
+        ...
+
+    # tables
+    def insert(self, entry: Entry, now_ns: int) -> None: ...
+    def modify(self, entry: Entry, now_ns: int) -> None:
+        """Replace action, timeout and metadata; the counter goes on, the idle time starts anew."""
+        ...
+
+    def delete(self, entry: Entry) -> None: ...
+    def lookup(self, table: str, key: tuple[Match, ...], priority: int, now_ns: int) -> EntryState | None:
+        """The entry with exactly this key and priority (not the one a packet would hit)."""
+        ...
+
+    def entries(self, table: str, now_ns: int) -> Iterator[EntryState]:
+        """Every entry, in order of insertion; a snapshot per entry, safe against changes between bursts."""
+        ...
+
+    def entry_count(self, table: str) -> int: ...
+    def default_action(self, table: str) -> ActionCall: ...
+    def set_default_action(self, table: str, call: ActionCall) -> None: ...
+    def set_direct_counter(self, entry: Entry, packets: int, bytes_: int) -> None: ...
+    def direct_meter(self, entry: Entry) -> MeterConfig | None: ...
+    def set_direct_meter(self, entry: Entry, config: MeterConfig | None) -> None: ...
+
+    # action profiles
+    def set_member(self, profile: str, member_id: int, call: ActionCall | None) -> None:
+        """Add, change, or (None) remove."""
+        ...
+
+    def set_group(self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None) -> None:
+        """Members as (member id, weight); None removes the group."""
+        ...
+
+    # arrays
+    def counter(self, name: str, index: int) -> tuple[int, int]:
+        """(packets, bytes)."""
+        ...
+
+    def set_counter(self, name: str, index: int, packets: int, bytes_: int) -> None: ...
+    def meter(self, name: str, index: int) -> MeterConfig | None: ...
+    def set_meter(self, name: str, index: int, config: MeterConfig | None) -> None: ...
+    def register(self, name: str, index: int) -> int: ...
+    def set_register(self, name: str, index: int, value: int) -> None: ...
+
+    # parser value sets, replication
+    def set_value_set(self, name: str, members: tuple[tuple[Match, ...], ...]) -> None: ...
+    def set_multicast_group(self, group_id: int, replicas: tuple[Replica, ...] | None) -> None: ...
+    def set_clone_session(self, session_id: int, session: CloneSession | None) -> None: ...
+
+    # statistics
+    def statistics(self) -> Mapping[str, int]:
+        """Counters of the engine itself: "learned", "learn_failed", "rearmed", "forgotten", "expired", "digest_dropped",
+        "assert_failed", and "table.NAME.hit"/"table.NAME.miss"."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Backend(Protocol):
+    """Makes Pipelines. `name` is what the command line calls it."""
+
+    name: str
+
+    def build(self, program: Program, options: Options) -> Pipeline:
+        """Raises UnsupportedError for what this backend cannot execute; the Program has been verified."""
+        ...

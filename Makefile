@@ -1,0 +1,68 @@
+# Every target sets up what it needs. Start with `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+JOBS   ?= 2
+BIN    := .venv/bin
+PY     := $(BIN)/python
+
+# Checked apart from ptf_tests: both have a conftest.py, and neither is a package.
+TYPED_SCRIPTS = $(patsubst %/,%,$(sort $(dir $(wildcard tools/*.py tests/*.py pipeline/*.py examples/*.py benchmarks/*.py))))
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Make .venv with p4nic and its tools (instant the second time)
+	@$(PYTHON) tools/setup_venv.py
+
+.PHONY: run
+run: setup ## Run the load balancer end to end and print the verdicts (PCAP=file replays a capture)
+	@$(PY) examples/run_shop.py $(if $(PCAP),--pcap $(PCAP))
+
+.PHONY: test
+test: setup ## Run everything that must pass (TESTS="path -k name" for a part, JOBS=n workers)
+	@$(PY) -m pytest -q -n $(JOBS) $(TESTS)
+
+.PHONY: check
+check: setup ## Format, lint, types, import contracts, sizes, names, machine paths
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@MYPYPATH=tests $(BIN)/mypy sim controlplane traffic $(TYPED_SCRIPTS)
+	@$(if $(wildcard ptf_tests/*.py),MYPYPATH=ptf_tests $(BIN)/mypy ptf_tests)
+	@$(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
+	@PYTHONPATH=tools $(PY) -m repocheck
+
+.PHONY: fmt
+fmt: setup ## Format the code and fix what ruff can fix
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+.PHONY: ptf
+ptf: setup ## Run the PTF suites with the ptf command (ARGS="..." are passed on)
+	@$(PY) ptf_tests/run_ptf.py $(ARGS)
+
+.PHONY: bench
+bench: setup ## Measure and print every number the documentation quotes
+	@$(PY) benchmarks/run.py $(ARGS)
+
+.PHONY: pipeline
+pipeline: setup ## Recompile the P4 program (needs p4c)
+	@$(PY) pipeline/recompile.py
+
+.PHONY: conformance
+conformance: setup ## Run the P4Runtime and architecture conformance tests alone
+	@$(PY) -m pytest -q -n $(JOBS) -m conformance
+
+.PHONY: image
+image: ## Build the runtime container image (needs docker)
+	@command -v docker >/dev/null || { echo "make image needs docker, which is not installed here." >&2; exit 2; }
+	docker build --target runtime --tag p4nic .
+
+.PHONY: clean
+clean: ## Remove everything that was generated, .venv included
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist reports
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,7 +9,8 @@ BIN    := .venv/bin
 PY     := $(BIN)/python
 
 # Checked apart from ptf_tests: both have a conftest.py, and neither is a package.
-TYPED_SCRIPTS = $(patsubst %/,%,$(sort $(dir $(wildcard tools/*.py tests/*.py pipeline/*.py examples/*.py benchmarks/*.py))))
+SCRIPTS = $(wildcard tools/*.py tests/*.py pipeline/*.py examples/*.py benchmarks/*.py)
+TYPED   = sim controlplane traffic $(patsubst %/,%,$(sort $(dir $(SCRIPTS))))
 
 .PHONY: help
 help: ## List the targets
@@ -29,12 +30,16 @@ test: setup ## Run everything that must pass (TESTS="path -k name" for a part, J
 
 .PHONY: check
 check: setup ## Format, lint, types, import contracts, sizes, names, machine paths
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@MYPYPATH=tests $(BIN)/mypy sim controlplane traffic $(TYPED_SCRIPTS)
-	@$(if $(wildcard ptf_tests/*.py),MYPYPATH=ptf_tests $(BIN)/mypy ptf_tests)
-	@$(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
-	@PYTHONPATH=tools $(PY) -m repocheck
+	@failed=(); \
+	try() { echo "-- $$1"; shift; "$$@" || failed+=("$$*"); }; \
+	try "format" $(BIN)/ruff format --quiet --check .; \
+	try "lint" $(BIN)/ruff check --quiet --output-format concise .; \
+	try "types" env MYPYPATH=tests $(BIN)/mypy $(TYPED); \
+	$(if $(wildcard ptf_tests/*.py),try "types of ptf_tests" env MYPYPATH=ptf_tests $(BIN)/mypy ptf_tests;) \
+	try "import contracts" $(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache; \
+	try "sizes, names, machine paths" env PYTHONPATH=tools $(PY) -m repocheck; \
+	if [ $${#failed[@]} -gt 0 ]; then printf 'FAILED: %s\n' "$${failed[@]}"; exit 1; fi; \
+	echo "check: all passed"
 
 .PHONY: fmt
 fmt: setup ## Format the code and fix what ruff can fix

@@ -20,7 +20,7 @@ STAMP = os.path.join(VENV, "p4nic-setup.stamp")
 OLDEST = (3, 11)
 
 # ptf declares netifaces, a C extension without wheels for current Pythons, and never imports it. Without it
-# no Python headers are needed, and set-up is shorter. What ptf does import, six and scapy, is installed already.
+# no Python headers are needed, and set-up is shorter. What ptf does import, six and scapy, is there already.
 PTF = "ptf>=0.12"
 
 

@@ -66,6 +66,8 @@ class ErrorKind(Enum):
     FAILED_PRECONDITION = "FAILED_PRECONDITION"
     OUT_OF_RANGE = "OUT_OF_RANGE"
     UNIMPLEMENTED = "UNIMPLEMENTED"
+    ABORTED = "ABORTED"
+    """Another update of an all-or-nothing batch failed."""
 
 
 @final

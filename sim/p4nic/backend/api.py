@@ -67,6 +67,24 @@ class GroupRef:
     group_id: int
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class WeightedAction:
+    """One action of a one-shot action set; `watch_port` is kept and read back."""
+
+    call: ActionCall
+    weight: int
+    watch_port: int | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ActionSet:
+    """The one-shot way to fill an action selector. `target.tables` keeps it: a Pipeline is given a GroupRef instead, never this."""
+
+    actions: tuple[WeightedAction, ...]
+
+
 Origin = Literal["control", "learned", "const"]
 
 
@@ -82,7 +100,7 @@ class Entry:
 
     table: str
     key: tuple[Match, ...]
-    action: ActionCall | MemberRef | GroupRef
+    action: ActionCall | MemberRef | GroupRef | ActionSet
     priority: int = 0
     idle_timeout_ns: int = 0
     metadata: bytes = b""

@@ -11,7 +11,7 @@ import re
 from repocheck.repository import Problem, Repository
 
 FORBIDDEN = (
-    (re.compile(r"(?<![\w.$}/-])/(?:home|root|Users|work)/[\w.-]+"), "a path of one machine"),
+    (re.compile(r"(?<![\w.$})/-])/(?:home|root|Users|work)/[\w.-]+"), "a path of one machine"),
     (re.compile(r"\b(?:pypi|pythonhosted)\.org\b"), "a package registry's address"),
     (re.compile(r"\b(?:registry\.npmjs|proxy\.golang)\.org\b"), "a package registry's address"),
     (re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE), "a merge conflict marker"),

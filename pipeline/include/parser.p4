@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ethernet, one 802.1Q tag, ARP or IPv4 with options, TCP/UDP/ICMP; behind UDP port 4789 a VXLAN header and the
+// inner packet. The transport is left alone in a non-first fragment: those bytes are payload.
+//
+// Whether a VXLAN packet is for us is not known here (local_vtep is a table), so the tunnel is always looked into,
+// and if it is not ours the same bytes leave again.
+
+parser LbParser(packet_in pkt, out headers_t hdr, inout meta_t meta, PARSER_INTRINSIC) {
+    state start {
+        pkt.extract(hdr.ethernet);
+        transition select(hdr.ethernet.ether_type) {
+            ETHERTYPE_IPV4: parse_ipv4;
+            ETHERTYPE_VLAN: parse_vlan;
+            ETHERTYPE_ARP: parse_arp;
+            default: accept;
+        }
+    }
+
+    state parse_vlan {
+        pkt.extract(hdr.vlan);
+        transition select(hdr.vlan.ether_type) {
+            ETHERTYPE_IPV4: parse_ipv4;
+            ETHERTYPE_ARP: parse_arp;
+            default: accept;
+        }
+    }
+
+    state parse_arp {
+        pkt.extract(hdr.arp);
+        transition accept;
+    }
+
+    state parse_ipv4 {
+        pkt.extract(hdr.ipv4);
+        transition select(hdr.ipv4.version_ihl) {
+            0x45: parse_transport;
+            0x46 &&& 0xFE: parse_ipv4_options;
+            0x48 &&& 0xF8: parse_ipv4_options;
+            default: accept;   // the validity stage drops it
+        }
+    }
+
+    state parse_ipv4_options {
+        pkt.extract(hdr.ipv4_options, ((bit<32>)(hdr.ipv4.version_ihl & 0x0F) << 5) - 160);
+        transition parse_transport;
+    }
+
+    state parse_transport {
+        transition select(hdr.ipv4.flags_fragment, hdr.ipv4.protocol) {
+            (0 &&& 0x1FFF, PROTO_TCP): parse_tcp;
+            (0 &&& 0x1FFF, PROTO_UDP): parse_udp_or_tunnel;
+            (0 &&& 0x1FFF, PROTO_ICMP): parse_icmp;
+            default: accept;
+        }
+    }
+
+    state parse_udp_or_tunnel {
+        udp_t peek = pkt.lookahead<udp_t>();
+        transition select(hdr.ipv4.flags_fragment, peek.dport) {
+            (0 &&& IPV4_FRAGMENT_MASK, UDP_PORT_VXLAN): parse_tunnel;
+            default: parse_udp;
+        }
+    }
+
+    state parse_tunnel {
+        pkt.extract(hdr.tunnel_udp);
+        pkt.extract(hdr.vxlan);
+        pkt.extract(hdr.inner_ethernet);
+        transition select(hdr.inner_ethernet.ether_type) {
+            ETHERTYPE_IPV4: parse_inner_ipv4;
+            default: accept;
+        }
+    }
+
+    state parse_inner_ipv4 {
+        pkt.extract(hdr.inner_ipv4);
+        transition select(hdr.inner_ipv4.version_ihl) {
+            0x45: parse_inner_transport;
+            0x46 &&& 0xFE: parse_inner_options;
+            0x48 &&& 0xF8: parse_inner_options;
+            default: accept;
+        }
+    }
+
+    state parse_inner_options {
+        pkt.extract(hdr.inner_options, ((bit<32>)(hdr.inner_ipv4.version_ihl & 0x0F) << 5) - 160);
+        transition parse_inner_transport;
+    }
+
+    state parse_inner_transport {
+        transition select(hdr.inner_ipv4.flags_fragment, hdr.inner_ipv4.protocol) {
+            (0 &&& 0x1FFF, PROTO_TCP): parse_tcp;
+            (0 &&& 0x1FFF, PROTO_UDP): parse_udp;
+            (0 &&& 0x1FFF, PROTO_ICMP): parse_icmp;
+            default: accept;
+        }
+    }
+
+    state parse_tcp {
+        pkt.extract(hdr.tcp);
+        transition accept;
+    }
+
+    state parse_udp {
+        pkt.extract(hdr.udp);
+        transition accept;
+    }
+
+    state parse_icmp {
+        pkt.extract(hdr.icmp);
+        transition accept;
+    }
+}

@@ -1,0 +1,137 @@
+"""Compile the committed P4 programs with p4c and write their outputs and fingerprints.
+
+In: the `.p4` files under `pipeline/` and `tests/programs/`; p4c-dpdk and p4c-bm2-ss from PATH. Out: `build/` beside
+them, with `fingerprint.json` (SHA-256 of every source and output, p4c's version). Called by `make pipeline`; the
+fingerprint is checked by `tests/test_pipeline_fingerprint.py`, so that nobody edits a program without recompiling.
+
+p4c is run inside the program's folder with relative paths: it writes the paths it is given into its outputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+DPDK = "p4c-dpdk"
+BMV2 = "p4c-bm2-ss"
+
+# p4c-dpdk writes the moment and the command line into the context JSON: different on every run.
+VOLATILE_CONTEXT_FIELDS = ("build_date", "compile_command")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of one compiler: `source` and the output names are relative to `folder` and `folder/build`."""
+
+    folder: str
+    compiler: str
+    source: str
+    output: str
+    p4info: str
+    context: str | None = None
+
+
+JOBS = (
+    Job("pipeline", DPDK, "k8s_lb_pna.p4", "k8s_lb.spec", "k8s_lb.pna.p4info.txtpb", "k8s_lb.context.json"),
+    Job("pipeline", BMV2, "k8s_lb_v1model.p4", "k8s_lb.json", "k8s_lb.v1model.p4info.txtpb"),
+    Job("tests/programs", BMV2, "packet_io.p4", "packet_io.json", "packet_io.p4info.txtpb"),
+    Job("tests/programs", DPDK, "add_on_miss.p4", "add_on_miss.spec", "add_on_miss.p4info.txtpb",
+        "add_on_miss.context.json"),
+)  # fmt: skip
+
+
+class RecompileError(Exception):
+    """p4c is missing or refused a program; the message is the whole story."""
+
+
+def main() -> int:
+    """Compile everything; 0 when all outputs are written, 2 with one sentence (or p4c's own) when not."""
+    try:
+        version = compiler_version()
+        for job in JOBS:
+            compile_one(job)
+        for folder in sorted({job.folder for job in JOBS}):
+            write_fingerprint(ROOT / folder, version)
+    except RecompileError as error:
+        print(f"recompile: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def compiler_version() -> str:
+    """The version both compilers report; they have to come from one build."""
+    versions = set()
+    for name in (DPDK, BMV2):
+        if shutil.which(name) is None:
+            raise RecompileError(
+                f"{name} is not on PATH. Install p4c (https://github.com/p4lang/p4c) or use the image that has it; "
+                "the committed outputs in build/ need no compiler."
+            )
+        text = subprocess.run([name, "--version"], capture_output=True, text=True, check=False).stdout
+        found = re.search(r"Version\s+(\S+)", text)
+        versions.add(found.group(1) if found else text.strip())
+    if len(versions) != 1:
+        raise RecompileError(f"{DPDK} and {BMV2} are of different versions: {', '.join(sorted(versions))}.")
+    return versions.pop()
+
+
+def compile_one(job: Job) -> None:
+    """Run one compiler and move its outputs into `build/`, complete or not at all."""
+    folder = ROOT / job.folder
+    build = folder / "build"
+    build.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build) as scratch_name:
+        scratch = Path(scratch_name)
+        out = scratch.relative_to(folder)
+        command = [job.compiler, "-o", str(out / job.output), "--p4runtime-files", str(out / job.p4info)]
+        if job.compiler == DPDK:
+            command += ["--arch", "pna"]
+        if job.context is not None:
+            command += ["--context", str(out / job.context)]
+        print(" ".join([*command[:1], f"{job.folder}/{job.source}"]))
+        done = subprocess.run([*command, job.source], cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RecompileError(f"{job.compiler} refused {job.folder}/{job.source}:\n{done.stderr.rstrip()}")
+        if job.context is not None:
+            steady_context(scratch / job.context)
+        for path in sorted(scratch.iterdir()):
+            path.replace(build / path.name)
+
+
+def steady_context(path: Path) -> None:
+    """Empty the fields of a context JSON that change from run to run."""
+    context = json.loads(path.read_text())
+    for name in VOLATILE_CONTEXT_FIELDS:
+        if name in context:
+            context[name] = ""
+    path.write_text(json.dumps(context, indent=2) + "\n")
+
+
+def write_fingerprint(folder: Path, version: str) -> None:
+    """Write `build/fingerprint.json` for every `.p4` under `folder` and every other file in its `build/`."""
+    build = folder / "build"
+    outputs = sorted(path for path in build.iterdir() if path.name != "fingerprint.json")
+    fingerprint = {
+        "p4c": version,
+        "sources": {str(p.relative_to(folder)): sha256(p) for p in sorted(folder.rglob("*.p4"))},
+        "outputs": {path.name: sha256(path) for path in outputs},
+    }
+    (build / "fingerprint.json").write_text(json.dumps(fingerprint, indent=2) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

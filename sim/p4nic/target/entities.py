@@ -1,7 +1,8 @@
 """What can be written to and read from a switch, by name: the vocabulary of `Tables.batch` and its readers.
 
-Out of: the P4Runtime codec, entries files, tests. Into: `target.tables` and its parts. Table entries themselves are
-`backend.api.Entry`; everything else a batch may carry is here. All frozen: an entity read back equals the one written.
+Out of: the P4Runtime codec, entries files, tests. Into: `target.tables` and its parts. Table entries
+themselves are `backend.api.Entry`; everything else a batch may carry is here. All frozen: an entity read back
+equals the one written.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class EntryKey:
 class TableWrite:
     """An entry together with its direct resources, as one update.
 
-    `counter` is (packets, bytes); None leaves it (0 for a new entry). `meter` None resets it: P4Runtime wants both so.
+    `counter` is (packets, bytes); None leaves it (0 for a new entry). `meter` None resets it: P4Runtime wants
+    both so.
     """
 
     entry: Entry
@@ -157,6 +159,6 @@ class CloneSessionEntry:
 
 
 Entity = (
-    Entry | EntryKey | TableWrite | DefaultEntry | DirectCounter | DirectMeter | CounterCell | MeterCell | RegisterCell
-    | Member | Group | ValueSetMembers | MulticastGroup | CloneSessionEntry
+    Entry | EntryKey | TableWrite | DefaultEntry | DirectCounter | DirectMeter
+    | CounterCell | MeterCell | RegisterCell | Member | Group | ValueSetMembers | MulticastGroup | CloneSessionEntry
 )  # fmt: skip

@@ -1,0 +1,244 @@
+"""Table entries, default entries and direct resources: validated writes that can be undone.
+
+In: TableWrite, EntryKey, DefaultEntry, DirectCounter, DirectMeter. Out: calls on the pipeline, undo functions
+for `tables.batch`. Called by `target.tables` alone, under the switch's lock. P4Runtime 1.5 §9.1.
+
+An undo is exact: entry, idle time, counter and meter come back; only an entry's place in the order of reading
+may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import assert_never
+
+from p4nic.backend.api import ActionSet, Entry, EntryState, GroupRef, MemberRef, MeterConfig, Pipeline
+from p4nic.clock import Clock
+from p4nic.errors import ErrorKind, StateError
+from p4nic.ir.program import ActionCall, Program, Table
+from p4nic.target.arrays import check_meter
+from p4nic.target.checks import check_call, check_count, check_key, invalid, named, refuse, spell_key
+from p4nic.target.entities import DefaultEntry, DirectCounter, DirectMeter, EntryKey, Operation, TableWrite
+from p4nic.target.profiles import Profiles
+
+Undo = Callable[[], None]
+
+
+class Entries:
+    """What all tables of one pipeline hold."""
+
+    def __init__(self, program: Program, pipeline: Pipeline, clock: Clock, profiles: Profiles) -> None:
+        self._program = program
+        self._pipeline = pipeline
+        self._clock = clock
+        self._profiles = profiles
+
+    def write(self, operation: Operation, write: TableWrite) -> Undo:
+        match operation:
+            case "insert":
+                return self._insert(write)
+            case "modify":
+                return self._modify(write)
+            case "delete":
+                return self.delete(EntryKey(write.entry.table, write.entry.key, write.entry.priority))
+            case _:
+                assert_never(operation)
+
+    def _insert(self, write: TableWrite) -> Undo:
+        entry = write.entry
+        table = self._mutable(entry.table)
+        if not table.keys:
+            invalid(f"table {table.name} has no key: it holds no entries; set its default action instead")
+        check_key(table, entry.key, entry.priority)
+        self._check_parts(table, write)
+        now = self._clock.now_ns()
+        if self._pipeline.lookup(table.name, entry.key, entry.priority, now) is not None:
+            spelled = spell_key(table.keys, entry.key, entry.priority)
+            refuse(
+                ErrorKind.ALREADY_EXISTS,
+                f"table {table.name}: entry {spelled} exists already; modify it instead",
+            )
+        size = (self._pipeline.options.table_sizes or {}).get(table.name, table.size)
+        if self._pipeline.entry_count(table.name) >= size:
+            refuse(
+                ErrorKind.RESOURCE_EXHAUSTED,
+                f"table {table.name}: full with {size} entries; delete some first",
+            )
+        stored, release = self._take_action(table, replace(entry, origin="control"))
+        try:
+            self._pipeline.insert(stored, now)
+        except StateError:
+            release()
+            raise
+        self._set_direct(table, stored, write)
+
+        def undo() -> None:
+            self._pipeline.delete(stored)
+            release()
+
+        return undo
+
+    def _modify(self, write: TableWrite) -> Undo:
+        entry = write.entry
+        table = self._mutable(entry.table)
+        check_key(table, entry.key, entry.priority)
+        self._check_parts(table, write)
+        now = self._clock.now_ns()
+        before = self.existing(table, EntryKey(entry.table, entry.key, entry.priority), now)
+        meter = self._pipeline.direct_meter(before.entry) if table.meter else None
+        stored, release = self._take_action(table, replace(entry, origin=before.entry.origin))
+        written = self.as_written(table, before).entry
+        self._pipeline.modify(stored, now)
+        self._release_action(table, before.entry)
+        self._set_direct(table, stored, write)
+
+        def undo() -> None:
+            restored, _ = self._take_action(table, written)
+            self._pipeline.modify(restored, now - before.idle_ns)
+            release()
+            self._restore_direct(table, restored, before, meter)
+
+        return undo
+
+    def delete(self, key: EntryKey) -> Undo:
+        table = self._mutable(key.table)
+        check_key(table, key.key, key.priority)
+        now = self._clock.now_ns()
+        before = self.existing(table, key, now)
+        meter = self._pipeline.direct_meter(before.entry) if table.meter else None
+        written = self.as_written(table, before).entry
+        self._pipeline.delete(before.entry)
+        self._release_action(table, before.entry)
+
+        def undo() -> None:
+            restored, _ = self._take_action(table, written)
+            self._pipeline.insert(restored, now - before.idle_ns)
+            self._restore_direct(table, restored, before, meter)
+
+        return undo
+
+    def _mutable(self, name: str) -> Table:
+        table = named("table", name, self._program.tables)
+        if table.entries_are_const:
+            refuse(
+                ErrorKind.PERMISSION_DENIED,
+                f"table {name}: its entries are constant; only their counters and meters and the default "
+                "action may change",
+            )
+        return table
+
+    def _check_parts(self, table: Table, write: TableWrite) -> None:
+        entry = write.entry
+        if table.implementation is None:
+            if not isinstance(entry.action, ActionCall):
+                invalid(
+                    f"table {table.name} has no action profile: its entries carry an action, not a "
+                    "reference to one"
+                )
+            check_call(self._program, table, entry.action, "entry")
+        elif isinstance(entry.action, ActionCall):
+            invalid(
+                f"table {table.name}: entries point to members or groups of action profile "
+                f"{table.implementation}, "
+                f"they do not carry an action ({entry.action.action}) of their own"
+            )
+        if entry.idle_timeout_ns < 0:
+            invalid(f"table {table.name}: idle timeout {entry.idle_timeout_ns} ns is negative")
+        if entry.idle_timeout_ns and not (table.idle_timeout or table.is_learner):
+            invalid(
+                f"table {table.name} does not support idle timeouts; {entry.idle_timeout_ns} ns must be 0"
+            )
+        if write.counter is not None:
+            self.require_direct(table, "counter", table.counter)
+            check_count(f"table {table.name}, direct counter", *write.counter)
+        if write.meter is not None:
+            self.require_direct(table, "meter", table.meter)
+            check_meter(f"table {table.name}, direct meter", write.meter)
+
+    def _take_action(self, table: Table, entry: Entry) -> tuple[Entry, Undo]:
+        """The entry as the pipeline gets it, and how to give up what it refers to."""
+        if isinstance(entry.action, ActionCall):
+            return entry, lambda: None
+        ref, release = self._profiles.acquire(table, entry.action)
+        return replace(entry, action=ref), release
+
+    def _release_action(self, table: Table, entry: Entry) -> None:
+        if isinstance(entry.action, MemberRef | GroupRef):
+            self._profiles.release(table, entry.action)
+
+    def existing(self, table: Table, key: EntryKey, now_ns: int) -> EntryState:
+        state = self._pipeline.lookup(table.name, key.key, key.priority, now_ns)
+        if state is None:
+            refuse(
+                ErrorKind.NOT_FOUND,
+                f"table {table.name}: there is no entry {spell_key(table.keys, key.key, key.priority)}",
+            )
+        return state
+
+    # --- default entries and direct resources ---
+
+    def modify_default(self, entity: DefaultEntry) -> Undo:
+        table = named("table", entity.table, self._program.tables)
+        if table.default_is_const:
+            refuse(
+                ErrorKind.PERMISSION_DENIED,
+                f"table {table.name}: its default action {table.default.action} is constant",
+            )
+        if entity.call is not None:
+            if table.implementation is not None:
+                invalid(
+                    f"table {table.name}: with action profile {table.implementation} the default action "
+                    "stays as it is"
+                )
+            check_call(self._program, table, entity.call, "default")
+        before = self._pipeline.default_action(table.name)
+        self._pipeline.set_default_action(
+            table.name, entity.call if entity.call is not None else table.default
+        )
+        return lambda: self._pipeline.set_default_action(table.name, before)
+
+    def modify_direct_counter(self, entity: DirectCounter) -> Undo:
+        table, state = self.addressed(entity.entry)
+        self.require_direct(table, "counter", table.counter)
+        check_count(f"table {table.name}, direct counter", entity.packets, entity.bytes)
+        self._pipeline.set_direct_counter(state.entry, entity.packets, entity.bytes)
+        return lambda: self._pipeline.set_direct_counter(state.entry, state.packets, state.bytes)
+
+    def modify_direct_meter(self, entity: DirectMeter) -> Undo:
+        table, state = self.addressed(entity.entry)
+        self.require_direct(table, "meter", table.meter)
+        check_meter(f"table {table.name}, direct meter", entity.config)
+        before = self._pipeline.direct_meter(state.entry)
+        self._pipeline.set_direct_meter(state.entry, entity.config)
+        return lambda: self._pipeline.set_direct_meter(state.entry, before)
+
+    def addressed(self, key: EntryKey) -> tuple[Table, EntryState]:
+        table = named("table", key.table, self._program.tables)
+        check_key(table, key.key, key.priority)
+        return table, self.existing(table, key, self._clock.now_ns())
+
+    def require_direct(self, table: Table, what: str, name: str | None) -> None:
+        if name is None:
+            invalid(f"table {table.name} has no direct {what}")
+
+    def _set_direct(self, table: Table, entry: Entry, write: TableWrite) -> None:
+        if write.counter is not None:
+            self._pipeline.set_direct_counter(entry, *write.counter)
+        if table.meter:
+            self._pipeline.set_direct_meter(entry, write.meter)
+
+    def _restore_direct(
+        self, table: Table, entry: Entry, before: EntryState, meter: MeterConfig | None
+    ) -> None:
+        if table.counter:
+            self._pipeline.set_direct_counter(entry, before.packets, before.bytes)
+        if table.meter:
+            self._pipeline.set_direct_meter(entry, meter)
+
+    def as_written(self, table: Table, state: EntryState) -> EntryState:
+        action = state.entry.action
+        if not isinstance(action, MemberRef | GroupRef):
+            return state
+        written: MemberRef | GroupRef | ActionSet = self._profiles.as_written(table, action)
+        return state if written is action else replace(state, entry=replace(state.entry, action=written))

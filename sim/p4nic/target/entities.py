@@ -158,7 +158,6 @@ class CloneSessionEntry:
     session: CloneSession | None = None
 
 
-Entity = (
-    Entry | EntryKey | TableWrite | DefaultEntry | DirectCounter | DirectMeter
-    | CounterCell | MeterCell | RegisterCell | Member | Group | ValueSetMembers | MulticastGroup | CloneSessionEntry
-)  # fmt: skip
+Cell = DefaultEntry | DirectCounter | DirectMeter | CounterCell | MeterCell | RegisterCell | ValueSetMembers
+"""What is there from the start, and can only be modified."""
+Entity = Entry | EntryKey | TableWrite | Member | Group | MulticastGroup | CloneSessionEntry | Cell

@@ -73,9 +73,7 @@ class Tables:
     # --- writing ---
 
     def insert(self, entity: Entity) -> None:
-        """Add an entry, member, group or session; StateError if it is wrong, there already, or there is no
-        room.
-        """
+        """Add an entry, member, group or session; it must not be there yet."""
         self._write("insert", entity)
 
     def modify(self, entity: Entity) -> None:
@@ -93,8 +91,7 @@ class Tables:
     def batch(
         self, updates: Sequence[tuple[Operation, Entity]], atomicity: Atomicity = "continue"
     ) -> list[StateError | None]:
-        """Apply updates in order, under one hold of the lock; one result per update, None where it is
-        applied.
+        """Apply updates in order, under one hold of the lock; one result per update, None where applied.
 
         "continue" applies what it can. "rollback" and "dataplane" undo everything at the first error; the
         others' results are then ABORTED. No packet sees a half-done batch with any of them.
@@ -129,8 +126,8 @@ class Tables:
             case EntryKey():
                 if operation != "delete":
                     invalid(
-                        f"table {entity.table}: a key alone can be deleted, not {operation[:5]}ed; give the "
-                        "whole entry"
+                        f"table {entity.table}: to {operation} an entry, give the whole entry, not its key "
+                        "alone"
                     )
                 return self._entries.delete(entity)
             case Member():

@@ -161,7 +161,7 @@ class Table:
 class ActionProfile:
     """Members, and groups of them where `selector_inputs` is given: which member is hash(inputs) mod the group's weights.
 
-    A group's members are laid out by ascending member id, each repeated by its weight.
+    A group's members are laid out by ascending member id, each repeated by its weight. `selector_host_order` is Hash's `host_order`.
     """
 
     name: str
@@ -169,6 +169,7 @@ class ActionProfile:
     max_group_size: int = 0
     selector_algorithm: str | None = None
     selector_inputs: tuple[Operand, ...] = ()
+    selector_host_order: bool = False
 
 
 @final

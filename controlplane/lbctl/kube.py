@@ -73,6 +73,8 @@ def build_cluster(documents: Sequence[Document]) -> Cluster:
         "NetworkPolicy": read_policy,
     }
     for document in documents:
+        if document.kind == "NodeConfig":
+            continue  # a node file may lie in the same folder; `nodefile` reads it
         _check_header(document)
         key = Name("" if document.kind in ("Node", "Namespace") else document.namespace, document.name)
         if key in found[document.kind]:

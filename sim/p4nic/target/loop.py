@@ -114,7 +114,7 @@ class Loop:
         return True
 
     def step(self, timeout: float | None) -> bool:
-        """One round: wait for at most `timeout` seconds, process what is there. True if a frame was received."""
+        """One round: wait for at most `timeout` seconds, process what is there. True if a frame came in."""
         with self._stepping:
             self._apply_changes()
             if self._asked and self._ask_again:

@@ -1,0 +1,3 @@
+"""Match-action tables of the interpreter: entries, indexes by match kind, learners, action profiles,
+value sets.
+"""

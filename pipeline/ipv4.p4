@@ -27,7 +27,7 @@ if (meta.drop_reason == DROP_NONE && meta.role == ROLE_UPLINK && hdr.tunnel_udp.
         } else {
             tunnel_peer.apply();
             if (meta.drop_reason == DROP_NONE) {
-                meta.vni = (bit<32>)hdr.vxlan.vni;
+                meta.vni = hdr.vxlan.vni_reserved >> 8;
                 known_vni.apply();
             }
         }
@@ -47,11 +47,12 @@ if (meta.drop_reason == DROP_NONE && meta.role == ROLE_UPLINK && hdr.tunnel_udp.
 // 4. Validity of the packet itself.
 if (meta.drop_reason == DROP_NONE) {
     sum_ipv4_header();
+    meta.scratch = meta.dst_top & 0xF0;
     if (hdr.ipv4.version_ihl < 0x45 || hdr.ipv4.version_ihl > 0x4F || hdr.ipv4.total_len < meta.header_len) {
         meta.drop_reason = DROP_BAD_IP_HEADER;
     } else if (hdr.ipv4.version_ihl == 0x45 && meta.checksum != 0) {
         meta.drop_reason = DROP_BAD_CHECKSUM;
-    } else if ((hdr.ethernet.dst & 0x010000000000) != 0 || (meta.dst_top > 223 && meta.dst_top < 240)
+    } else if ((hdr.ethernet.dst & 0x010000000000) != 0 || meta.scratch == 0xE0
                || hdr.ipv4.dst == 0xFFFFFFFF) {
         meta.drop_reason = DROP_MULTICAST;
     } else if (meta.src_top == 0 || meta.src_top == 127 || meta.src_top > 223 || meta.dst_top == 0
@@ -83,9 +84,12 @@ if (meta.drop_reason == DROP_NONE) {
     } else if (hdr.udp.isValid()) {
         meta.sport = hdr.udp.sport;
         meta.dport = hdr.udp.dport;
-        if (meta.l4_len < 8 || hdr.udp.length < 8
-            || (hdr.udp.length > meta.l4_len && (hdr.ipv4.flags_fragment & IPV4_FRAGMENT_MASK) == 0)) {
+        if (meta.l4_len < 8 || hdr.udp.length < 8) {
             meta.drop_reason = DROP_TRUNCATED;
+        } else if (meta.fragment == 0) {
+            if (hdr.udp.length > meta.l4_len) {
+                meta.drop_reason = DROP_TRUNCATED;
+            }
         }
     } else if (hdr.icmp.isValid()) {
         if (hdr.icmp.type == ICMP_ECHO_REQUEST) {
@@ -110,25 +114,28 @@ if (meta.drop_reason == DROP_NONE) {
 #endif
     if (meta.kind != FLOW_UNKNOWN) {
         meta.known = 1;
-        if (meta.service_id != 0 && (hdr.ipv4.flags_fragment & IPV4_FRAGMENT_MASK) != 0) {
+        if (meta.service_id != 0 && meta.fragment != 0) {
             meta.drop_reason = DROP_FRAGMENT_TO_SERVICE;
         }
     } else {
         // 6. Service.
         meta.kind = FLOW_FORWARD;
+        meta.at_ip = hdr.ipv4.dst;
+        meta.at_proto = hdr.ipv4.protocol;
+        meta.at_port = meta.dport;
         service_vip.apply();
+        if (meta.affinity == 1) {
+            meta.k_sport = 0;
+            meta.k_dport = 0;
+        }
+        hash_key();
+        meta.k_sport = meta.sport;
+        meta.k_dport = meta.dport;
         if (meta.is_service == 1) {
-            if ((hdr.ipv4.flags_fragment & IPV4_FRAGMENT_MASK) != 0) {
+            if (meta.fragment != 0) {
                 meta.drop_reason = DROP_FRAGMENT_TO_SERVICE;
             } else {
-                if (meta.affinity == 1) {
-                    meta.k_sport = 0;
-                    meta.k_dport = 0;
-                }
-                hash_key();
-                meta.k_sport = meta.sport;
-                meta.k_dport = meta.dport;
-                meta.bucket = (bit<16>)meta.hash & meta.bucket_mask;
+                meta.bucket = meta.hash & meta.bucket_mask;
                 maglev_bucket.apply();
                 if (meta.drop_reason == DROP_NONE) {
                     endpoint.apply();
@@ -141,10 +148,11 @@ if (meta.drop_reason == DROP_NONE) {
                 }
             }
         } else {
-            hash_key();
             if (meta.tcp_class == TCP_NOT || meta.tcp_class == TCP_OPENING) {
                 meta.learn = 1;
             } else if ((meta.tcp_flags & TCP_ACK) != 0) {
+                meta.at_ip = hdr.ipv4.src;
+                meta.at_port = meta.sport;
                 reply_service.apply();
             }
         }

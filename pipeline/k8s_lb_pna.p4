@@ -2,7 +2,11 @@
 // The load balancer for PNA: p4c-dpdk --arch pna. Flows are learned in the data plane (add-on-miss).
 
 #include <core.p4>
+// pna.p4 declares send_to_port's parameter without a direction, which admits only constants and action parameters;
+// a reply to the port a packet came from is neither. Declared `in`, any value will do, and the output is the same.
+#define send_to_port(parameter) send_to_port(in parameter)
 #include <dpdk/pna.p4>
+#undef send_to_port
 
 #define TARGET_PNA
 

@@ -14,6 +14,7 @@ const bit<16> UDP_PORT_VXLAN = 4789;
 const bit<8> VXLAN_FLAG_I = 0x08;
 
 const bit<16> IPV4_DONT_FRAGMENT = 0x4000;
+const bit<16> IPV4_OFFSET_MASK = 0x1FFF;
 const bit<16> IPV4_FRAGMENT_MASK = 0x3FFF;   // MF and the offset: non-zero means "is a fragment"
 
 const bit<16> ARP_REQUEST = 1;

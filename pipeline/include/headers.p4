@@ -78,8 +78,7 @@ header icmp_t {
 header vxlan_t {
     bit<8> flags;
     bit<24> reserved;
-    bit<24> vni;
-    bit<8> reserved2;
+    bit<32> vni_reserved;   // the VNI is the upper 24 bits
 }
 
 struct headers_t {

@@ -14,6 +14,11 @@ struct meta_t {
     bit<16> k_sport;
     bit<16> k_dport;
 
+    // What service_vip and reply_service are looked up by. Contiguous.
+    bit<32> at_ip;
+    bit<8> at_proto;
+    bit<16> at_port;
+
     // Ports of the packet itself, 0 where there are none.
     bit<16> sport;
     bit<16> dport;
@@ -39,10 +44,12 @@ struct meta_t {
 
     bit<16> header_len;      // IPv4 header with options, bytes
     bit<16> l4_len;          // bytes after the IPv4 header
+    bit<16> fragment;        // 0: not a fragment
     bit<16> checksum;        // 0: the IPv4 header sums up
-    bit<8> src_top;          // first byte of the addresses
-    bit<8> dst_top;
-    bit<32> hash;
+    bit<32> src_top;         // first byte of the addresses
+    bit<32> dst_top;
+    bit<32> scratch;         // of one step; never carries anything from stage to stage
+    bit<16> hash;            // the low bits
 
     // The flow: what the packet becomes. Written by flow_hit, or by the stages behind a miss.
     bit<8> kind;

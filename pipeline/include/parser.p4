@@ -34,22 +34,40 @@ parser LbParser(packet_in pkt, out headers_t hdr, inout meta_t meta, PARSER_INTR
         pkt.extract(hdr.ipv4);
         transition select(hdr.ipv4.version_ihl) {
             0x45: parse_transport;
-            0x46 &&& 0xFE: parse_ipv4_options;
-            0x48 &&& 0xF8: parse_ipv4_options;
+            0x46: parse_ipv4_options;
+            0x47: parse_ipv4_options;
+            0x48: parse_ipv4_options;
+            0x49: parse_ipv4_options;
+            0x4A: parse_ipv4_options;
+            0x4B: parse_ipv4_options;
+            0x4C: parse_ipv4_options;
+            0x4D: parse_ipv4_options;
+            0x4E: parse_ipv4_options;
+            0x4F: parse_ipv4_options;
             default: accept;   // the validity stage drops it
         }
     }
 
     state parse_ipv4_options {
-        pkt.extract(hdr.ipv4_options, ((bit<32>)(hdr.ipv4.version_ihl & 0x0F) << 5) - 160);
+        meta.scratch = (bit<32>)hdr.ipv4.version_ihl;
+        meta.scratch = meta.scratch - 0x45;
+        meta.scratch = meta.scratch << 5;
+        pkt.extract(hdr.ipv4_options, meta.scratch);
         transition parse_transport;
     }
 
     state parse_transport {
-        transition select(hdr.ipv4.flags_fragment, hdr.ipv4.protocol) {
-            (0 &&& 0x1FFF, PROTO_TCP): parse_tcp;
-            (0 &&& 0x1FFF, PROTO_UDP): parse_udp_or_tunnel;
-            (0 &&& 0x1FFF, PROTO_ICMP): parse_icmp;
+        transition select(hdr.ipv4.flags_fragment) {
+            0 &&& IPV4_OFFSET_MASK: parse_protocol;
+            default: accept;
+        }
+    }
+
+    state parse_protocol {
+        transition select(hdr.ipv4.protocol) {
+            PROTO_TCP: parse_tcp;
+            PROTO_UDP: parse_udp_or_tunnel;
+            PROTO_ICMP: parse_icmp;
             default: accept;
         }
     }
@@ -76,22 +94,40 @@ parser LbParser(packet_in pkt, out headers_t hdr, inout meta_t meta, PARSER_INTR
         pkt.extract(hdr.inner_ipv4);
         transition select(hdr.inner_ipv4.version_ihl) {
             0x45: parse_inner_transport;
-            0x46 &&& 0xFE: parse_inner_options;
-            0x48 &&& 0xF8: parse_inner_options;
+            0x46: parse_inner_options;
+            0x47: parse_inner_options;
+            0x48: parse_inner_options;
+            0x49: parse_inner_options;
+            0x4A: parse_inner_options;
+            0x4B: parse_inner_options;
+            0x4C: parse_inner_options;
+            0x4D: parse_inner_options;
+            0x4E: parse_inner_options;
+            0x4F: parse_inner_options;
             default: accept;
         }
     }
 
     state parse_inner_options {
-        pkt.extract(hdr.inner_options, ((bit<32>)(hdr.inner_ipv4.version_ihl & 0x0F) << 5) - 160);
+        meta.scratch = (bit<32>)hdr.inner_ipv4.version_ihl;
+        meta.scratch = meta.scratch - 0x45;
+        meta.scratch = meta.scratch << 5;
+        pkt.extract(hdr.inner_options, meta.scratch);
         transition parse_inner_transport;
     }
 
     state parse_inner_transport {
-        transition select(hdr.inner_ipv4.flags_fragment, hdr.inner_ipv4.protocol) {
-            (0 &&& 0x1FFF, PROTO_TCP): parse_tcp;
-            (0 &&& 0x1FFF, PROTO_UDP): parse_udp;
-            (0 &&& 0x1FFF, PROTO_ICMP): parse_icmp;
+        transition select(hdr.inner_ipv4.flags_fragment) {
+            0 &&& IPV4_OFFSET_MASK: parse_inner_protocol;
+            default: accept;
+        }
+    }
+
+    state parse_inner_protocol {
+        transition select(hdr.inner_ipv4.protocol) {
+            PROTO_TCP: parse_tcp;
+            PROTO_UDP: parse_udp;
+            PROTO_ICMP: parse_icmp;
             default: accept;
         }
     }

@@ -17,8 +17,10 @@ action sum_ipv4_header() {
 action translate_ipv4() {
     ck.clear();
     ck.subtract(hdr.ipv4.checksum);
-    ck.subtract({ hdr.ipv4.src, hdr.ipv4.dst });
-    ck.add({ meta.new_src, meta.new_dst });
+    ck.subtract(hdr.ipv4.src);
+    ck.subtract(hdr.ipv4.dst);
+    ck.add(meta.new_src);
+    ck.add(meta.new_dst);
     hdr.ipv4.checksum = ck.get();
     if (hdr.ipv4.checksum == 0xFFFF) {
         hdr.ipv4.checksum = 0;
@@ -30,8 +32,14 @@ action translate_ipv4() {
 action translate_tcp() {
     ck.clear();
     ck.subtract(hdr.tcp.checksum);
-    ck.subtract({ hdr.ipv4.src, hdr.ipv4.dst, hdr.tcp.sport, hdr.tcp.dport });
-    ck.add({ meta.new_src, meta.new_dst, meta.new_sport, meta.new_dport });
+    ck.subtract(hdr.ipv4.src);
+    ck.subtract(hdr.ipv4.dst);
+    ck.subtract(hdr.tcp.sport);
+    ck.subtract(hdr.tcp.dport);
+    ck.add(meta.new_src);
+    ck.add(meta.new_dst);
+    ck.add(meta.new_sport);
+    ck.add(meta.new_dport);
     hdr.tcp.checksum = ck.get();
     if (hdr.tcp.checksum == 0xFFFF) {
         hdr.tcp.checksum = 0;
@@ -44,16 +52,28 @@ action translate_tcp() {
 action sum_udp() {
     ck.clear();
     ck.subtract(hdr.udp.checksum);
-    ck.subtract({ hdr.ipv4.src, hdr.ipv4.dst, hdr.udp.sport, hdr.udp.dport });
-    ck.add({ meta.new_src, meta.new_dst, meta.new_sport, meta.new_dport });
+    ck.subtract(hdr.ipv4.src);
+    ck.subtract(hdr.ipv4.dst);
+    ck.subtract(hdr.udp.sport);
+    ck.subtract(hdr.udp.dport);
+    ck.add(meta.new_src);
+    ck.add(meta.new_dst);
+    ck.add(meta.new_sport);
+    ck.add(meta.new_dport);
     hdr.udp.checksum = ck.get();
 }
 
 action sum_tunnel_udp() {
     ck.clear();
     ck.subtract(hdr.tunnel_udp.checksum);
-    ck.subtract({ hdr.ipv4.src, hdr.ipv4.dst, hdr.tunnel_udp.sport, hdr.tunnel_udp.dport });
-    ck.add({ meta.new_src, meta.new_dst, meta.new_sport, meta.new_dport });
+    ck.subtract(hdr.ipv4.src);
+    ck.subtract(hdr.ipv4.dst);
+    ck.subtract(hdr.tunnel_udp.sport);
+    ck.subtract(hdr.tunnel_udp.dport);
+    ck.add(meta.new_src);
+    ck.add(meta.new_dst);
+    ck.add(meta.new_sport);
+    ck.add(meta.new_dport);
     hdr.tunnel_udp.checksum = ck.get();
 }
 

@@ -93,7 +93,7 @@ table closing {
     size = 16384;
 }
 
-Hash<bit<32>>(PNA_HashAlgorithm_t.CRC32) key_hash;
+Hash<bit<16>>(PNA_HashAlgorithm_t.CRC32) key_hash;
 
 // CRC32C over k_* as they lie in metadata, little-endian.
 action hash_key() {
@@ -128,7 +128,8 @@ action set_own_entry() {
 
 // cport': another source port when the reverse key is taken.
 action choose_other_port() {
-    meta.new_sport = (((bit<16>)(meta.hash >> 16) & 0x7FFF) ^ meta.sport) | 0x8000;
+    meta.new_sport = meta.hash ^ meta.sport;
+    meta.new_sport = meta.new_sport | 0x8000;
     meta.k_dport = meta.new_sport;
     meta.clash = 0;
 }

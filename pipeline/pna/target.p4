@@ -13,6 +13,16 @@
 #define PARSER_FAILED (false)
 #define FRAME_TOO_SHORT (false)
 
+// The arguments of flow_hit, as add_entry takes them.
+struct flow_hit_args_t {
+    bit<8> kind;
+    bit<32> new_src;
+    bit<32> new_dst;
+    bit<16> new_sport;
+    bit<16> new_dport;
+    bit<16> service_id;
+}
+
 #define ARCH_METADATA \
     bit<32> frame_len;     /* what counters add: headers and IPv4 length, without padding */ \
     bit<8> mode;           /* what the next look into flow_table is for: MODE_* */ \
@@ -23,7 +33,7 @@
     bit<8> is_closing; \
     bit<8> found;          /* 1: the entry asked for exists and is this flow's */ \
     bit<8> clash;          /* 1: it exists and is another flow's */ \
-    bit<8> e_kind;         /* arguments of the entry to add, in flow_hit's order */ \
+    bit<8> e_kind;         /* arguments of the entry to add */ \
     bit<32> e_src; \
     bit<32> e_dst; \
     bit<16> e_sport; \
@@ -41,16 +51,6 @@ const bit<8> PROFILE_CLOSING = 0;
 const bit<8> PROFILE_SHORT = 1;
 const bit<8> PROFILE_UDP = 3;
 const bit<8> PROFILE_ESTABLISHED = 5;
-
-// The arguments of flow_hit, as add_entry takes them.
-struct flow_hit_args_t {
-    bit<8> kind;
-    bit<32> new_src;
-    bit<32> new_dst;
-    bit<16> new_sport;
-    bit<16> new_dport;
-    bit<16> service_id;
-}
 
 struct no_args_t { }
 

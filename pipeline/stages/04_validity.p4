@@ -4,10 +4,8 @@
 // Every field a later stage reads; DPDK keeps the last packet's values otherwise.
 action start_packet() {
     meta.in_port = INPUT_PORT;
-    meta.out_port = 0;
     meta.role = 0;
     meta.drop_reason = DROP_NONE;
-    meta.deliver = 0;
     meta.tcp_class = TCP_NOT;
     meta.tcp_flags = 0;
     meta.is_arp_request = 0;
@@ -28,28 +26,22 @@ action start_packet() {
     meta.egress_policy = 0;
     meta.ingress_policy = 0;
     meta.vni = 0;
-    meta.header_len = 0;
-    meta.l4_len = 0;
-    meta.checksum = 0;
-    meta.src_top = 0;
-    meta.dst_top = 0;
-    meta.hash = 0;
     meta.kind = FLOW_UNKNOWN;
     meta.new_src = 0;
     meta.new_dst = 0;
     meta.new_sport = 0;
     meta.new_dport = 0;
     meta.service_id = 0;
-    meta.bucket = 0;
-    meta.bucket_mask = 0;
-    meta.endpoint_id = 0;
 }
 
 action measure_ipv4() {
-    meta.header_len = ((bit<16>)hdr.ipv4.version_ihl & 0x0F) << 2;
+    meta.header_len = (bit<16>)hdr.ipv4.version_ihl;
+    meta.header_len = meta.header_len & 0x0F;
+    meta.header_len = meta.header_len << 2;
     meta.l4_len = hdr.ipv4.total_len - meta.header_len;
-    meta.src_top = (bit<8>)(hdr.ipv4.src >> 24);
-    meta.dst_top = (bit<8>)(hdr.ipv4.dst >> 24);
+    meta.fragment = hdr.ipv4.flags_fragment & IPV4_FRAGMENT_MASK;
+    meta.src_top = hdr.ipv4.src >> 24;
+    meta.dst_top = hdr.ipv4.dst >> 24;
 }
 
 action set_flow_key() {

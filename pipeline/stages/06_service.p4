@@ -20,9 +20,9 @@ action drop_fragment() {
 
 table service_vip {
     key = {
-        meta.k_dst: exact @name("ip_dst");
-        meta.k_proto: exact @name("proto");
-        meta.dport: exact @name("dport");
+        meta.at_ip: exact @name("ip_dst");
+        meta.at_proto: exact @name("proto");
+        meta.at_port: exact @name("dport");
     }
     actions = {
         set_service;
@@ -86,9 +86,9 @@ action restore_vip(bit<32> vip, bit<16> vport) {
 
 table reply_service {
     key = {
-        meta.k_src: exact @name("ip_src");
-        meta.k_proto: exact @name("proto");
-        meta.sport: exact @name("sport");
+        meta.at_ip: exact @name("ip_src");
+        meta.at_proto: exact @name("proto");
+        meta.at_port: exact @name("sport");
     }
     actions = {
         restore_vip;

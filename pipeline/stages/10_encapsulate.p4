@@ -11,11 +11,10 @@ action encapsulate() {
     hdr.outer_vxlan.setValid();
     hdr.outer_vxlan.flags = VXLAN_FLAG_I;
     hdr.outer_vxlan.reserved = 0;
-    hdr.outer_vxlan.vni = (bit<24>)meta.vni;
-    hdr.outer_vxlan.reserved2 = 0;
+    hdr.outer_vxlan.vni_reserved = meta.vni << 8;
 
     hdr.outer_udp.setValid();
-    hdr.outer_udp.sport = (bit<16>)(meta.hash & 0x3FFF) | 0xC000;
+    hdr.outer_udp.sport = meta.hash | 0xC000;
     hdr.outer_udp.dport = UDP_PORT_VXLAN;
     hdr.outer_udp.length = hdr.ipv4.total_len + TUNNEL_UDP_OVERHEAD;
     hdr.outer_udp.checksum = 0;

@@ -36,6 +36,6 @@ table flow_table {
 
 // IEEE 802.3 CRC-32 over k_*, big-endian.
 action hash_key() {
-    hash(meta.hash, HashAlgorithm.crc32, 32w0,
-         { meta.k_src, meta.k_dst, meta.k_proto, meta.k_sport, meta.k_dport }, 64w0x100000000);
+    hash(meta.hash, HashAlgorithm.crc32, 16w0,
+         { meta.k_src, meta.k_dst, meta.k_proto, meta.k_sport, meta.k_dport }, 32w0x10000);
 }

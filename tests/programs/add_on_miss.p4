@@ -4,7 +4,11 @@
 // what happens to the timer: 1000 + n sets profile n, 2000 restarts, anything else leaves it alone.
 
 #include <core.p4>
+// pna.p4 declares send_to_port's parameter without a direction, which admits only constants and action parameters;
+// a reply to the port a packet came from is neither. Declared `in`, any value will do, and the output is the same.
+#define send_to_port(parameter) send_to_port(in parameter)
 #include <dpdk/pna.p4>
+#undef send_to_port
 
 header ethernet_t {
     bit<48> dst;
@@ -158,7 +162,7 @@ control Learn(inout headers_t hdr, inout meta_t meta, in pna_main_input_metadata
             if (hdr.udp.isValid()) {
                 if (hdr.udp.dport == 2000) {
                     meta.timer = TIMER_RESTART;
-                } else if (hdr.udp.dport > 999 && hdr.udp.dport < 1008) {
+                } else if (hdr.udp.dport >= 1000 && hdr.udp.dport <= 1007) {
                     meta.timer = TIMER_SET;
                     meta.profile = (bit<8>)(hdr.udp.dport - 1000);
                 }
@@ -179,7 +183,7 @@ control Learn(inout headers_t hdr, inout meta_t meta, in pna_main_input_metadata
                 outcome_counter.count(2);
                 static_route.apply();
             }
-            learned_register.write(0, meta.port);
+            learned_register.write(0, meta.mark);
             send_to_port((PortId_t)(PortIdUint_t)meta.port);
         }
     }

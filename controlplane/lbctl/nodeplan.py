@@ -109,8 +109,8 @@ def _routes(
             peer.inner_mac,
         )
     if node.pod_cidr is not None:
-        # Pods that hang on no switch port are the node's; without this row they would leave by the default route
-        # and the peers' tunnels would bring them back.
+        # Pods that hang on no switch port are the node's; without this row they would leave by the default
+        # route and the peers' tunnels would bring them back.
         yield _route(*node.pod_cidr, "to_host", node.host_port, node.gateway_mac, node.host_mac)
     if node.next_hop_mac is not None:
         yield _route(0, 0, "to_next_hop", node.uplink_port, node.vtep_mac, node.next_hop_mac)

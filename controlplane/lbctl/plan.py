@@ -19,7 +19,7 @@ from lbctl.entries import Entry, Installed, Key
 from lbctl.errors import PlanError
 from lbctl.ids import IdAllocator
 from lbctl.maglev import build_table
-from lbctl.model import Cluster, NodeConfig, Protocol, ip_text
+from lbctl.model import Cluster, Name, NodeConfig, Protocol, ip_text
 from lbctl.nodeplan import LocalPod, local_pods, node_entries
 from lbctl.policy import Allow, Direction, PolicyIndex
 from lbctl.sizing import Limits, table_sizes
@@ -51,6 +51,7 @@ class Plan:
     buckets: Mapping[int, tuple[int, ...]]
     services: tuple[PlannedService, ...]
     pods: tuple[LocalPod, ...]
+    policies: Mapping[tuple[int, Direction], tuple[Name, ...]]  # (pod ip, direction) -> what selects it
     warnings: tuple[str, ...] = ()
 
     def vips(self) -> dict[Vip, PlannedService]:
@@ -72,7 +73,7 @@ def make_plan(
         planned.service_id: _slots(planned, endpoint_ids) for planned in services if planned.service_id
     }
     pods, pod_warnings = local_pods(cluster, node)
-    rows, policy_ids = _policies(cluster, node, pods, installed)
+    rows, policy_ids, selected = _policies(cluster, node, pods, installed)
     entries = (
         *rows,
         *(
@@ -84,7 +85,8 @@ def make_plan(
         *(entry for planned in services for entry in _vip_entries(planned)),
         *_fragment_entries(found, node),
     )
-    return Plan(entries, buckets, tuple(services), pods, (*cluster.warnings, *pod_warnings, *warnings))
+    said = (*cluster.warnings, *pod_warnings, *warnings)
+    return Plan(entries, buckets, tuple(services), pods, selected, said)
 
 
 def _endpoint_ids(found: list[Backend], installed: Installed) -> dict[tuple[int, int], int]:
@@ -152,7 +154,9 @@ def _vip_entries(planned: PlannedService) -> Iterator[Entry]:
 
 
 def _fragment_entries(found: list[Backend], node: NodeConfig) -> Iterator[Entry]:
-    """Port 0 stands for later fragments, which have no port; the node's own address also has other traffic."""
+    """Port 0 stands for later fragments, which have no port; the node's own address also has other
+    traffic.
+    """
     own = set(node.node_ips)
     addresses = {(vip.ip, vip.proto) for backend in found for vip in backend.vips if vip.ip not in own}
     for address, proto in sorted(addresses):
@@ -178,8 +182,8 @@ def _reply_entries(found: list[Backend]) -> Iterator[Entry]:
 
 def _policies(
     cluster: Cluster, node: NodeConfig, pods: tuple[LocalPod, ...], installed: Installed
-) -> tuple[list[Entry], dict[tuple[int, Direction], int]]:
-    """Policy rows, and the policy id of each (pod ip, direction) that a policy selects."""
+) -> tuple[list[Entry], dict[tuple[int, Direction], int], dict[tuple[int, Direction], tuple[Name, ...]]]:
+    """Policy rows; the policy id, and the policies, of each (pod ip, direction) that one selects."""
     index = PolicyIndex(cluster)
     before = _installed_policy_ids(installed)
     used: dict[Direction, set[int]] = {direction: set() for direction in Direction}
@@ -194,6 +198,7 @@ def _policies(
     }
     rows: list[Entry] = []
     ids: dict[tuple[int, Direction], int] = {}
+    selected: dict[tuple[int, Direction], tuple[Name, ...]] = {}
     for local in pods:
         for direction in Direction:
             allowed = index.allowed(local.pod, direction, node.node_ips)
@@ -201,8 +206,9 @@ def _policies(
                 continue
             number = before.get((local.ip, direction)) or allocators[direction].next()
             ids[local.ip, direction] = number
+            selected[local.ip, direction] = tuple(p.name for p in index.selecting(local.pod, direction))
             rows += (_policy_entry(direction, number, row) for row in sorted(allowed, key=_row_order))
-    return rows, ids
+    return rows, ids, selected
 
 
 def _installed_policy_ids(installed: Installed) -> dict[tuple[int, Direction], int]:

@@ -3,7 +3,6 @@ architecture `swx`."""
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 
 from p4nic.bits import mask
@@ -24,6 +23,7 @@ from p4nic.ir.program import (
     Table,
 )
 from p4nic.ir.types import Source
+from p4nic.load.p4info_model import CounterInfo, MeterInfo
 from p4nic.load.spec import instr_data, instr_flow, instr_packet, instr_state
 from p4nic.load.spec.code import Emitter, Mnemonic, translate
 from p4nic.load.spec.lines import nearest
@@ -47,6 +47,7 @@ MNEMONICS: Mapping[str, Mnemonic] = {
 }
 _DEFAULT_SIZE = 0x10000
 """What p4c-dpdk writes for a table without a size."""
+_ENTRY_INDEX = "m.table_entry_index"
 _KINDS: Mapping[str, MatchKind] = {"exact": "exact", "lpm": "lpm", "wildcard": "ternary"}
 
 
@@ -129,19 +130,23 @@ def _with_start(code: Code, spec: SpecFile) -> Code:
 
 
 def _dead_entry_ids(spec: SpecFile, names: Names) -> frozenset[str]:
-    """Metadata fields that only carry `entryid` to direct counters and meters, which need no index in a
-    Program."""
-    index: Tally[str] = Tally()
-    total: Tally[str] = Tally()
+    """The field in which p4c-dpdk carries `entryid` to direct counters and meters, if nothing else reads it.
+
+    Those need no index in a Program, so that `entryid` can go. Only p4c's own field is considered.
+    """
+    direct = other = 0
     for i in (*spec.apply, *(i for a in spec.actions.values() for i in a.body)):
-        total.update(i.args)
-        if i.mnemonic == "entryid":
-            index.update(i.args[:1])
-        elif i.mnemonic == "regadd" and len(i.args) == 3 and i.args[0] in names.counters:
-            index.update(i.args[1:2] if names.counters[i.args[0]][0].table else ())
-        elif i.mnemonic == "meter" and len(i.args) == 5 and i.args[0] in names.meters:
-            index.update(i.args[1:2] if names.meters[i.args[0]].table else ())
-    return frozenset(field for field, uses in index.items() if uses == total[field])
+        owner: CounterInfo | MeterInfo | None = None
+        if i.mnemonic == "regadd" and i.args[:1] and i.args[0] in names.counters:
+            owner = names.counters[i.args[0]][0]
+        elif i.mnemonic == "meter" and i.args[:1]:
+            owner = names.meters.get(i.args[0])
+        if owner is not None and owner.table is not None and i.args[1:2] == (_ENTRY_INDEX,):
+            direct += 1
+        elif i.mnemonic != "entryid" and _ENTRY_INDEX in i.args:
+            other += 1
+    other += sum(key.name == _ENTRY_INDEX for t in spec.tables.values() for key in t.keys)
+    return frozenset({_ENTRY_INDEX} if direct and not other else ())
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -166,7 +171,7 @@ def _table(table: TableDecl, layout: Layout, names: Names, scope: Scope) -> Tabl
         keys=tuple(_key(table, position, key, names, scope) for position, key in enumerate(table.keys)),
         actions=tuple(refs.values()),
         default=_default(table.default, layout, names),
-        default_is_const=table.default.const,
+        default_is_const=table.default.const or (info is not None and info.const_default is not None),
         size=(info.size if info and info.size else 0) or table.size or _DEFAULT_SIZE,
         implementation=names.profile(table.implementation) if table.implementation else None,
         counter=info.counter if info else None,

@@ -49,6 +49,7 @@ def lay_out(spec: SpecFile) -> Layout:
     types: dict[str, HeaderType] = {}
     headers = {METADATA: Header(METADATA, spec.metadata, metadata=True)}
     used = {spec.metadata}
+    scratch = _scratch_headers(spec)
     for header in spec.headers.values():
         if header.name == METADATA:
             raise header.line.error(f"a header cannot be called {METADATA}: that is the metadata's name")
@@ -62,7 +63,7 @@ def lay_out(spec: SpecFile) -> Layout:
             raise header.line.error(
                 f"header {header.name} has {bits} bits, which is not a whole number of bytes"
             )
-        headers[header.name] = Header(header.name, header.struct)
+        headers[header.name] = Header(header.name, header.struct, metadata=header.name in scratch)
         used.add(header.struct)
     for name, struct in spec.structs.items():
         if name in used:
@@ -70,6 +71,23 @@ def lay_out(spec: SpecFile) -> Layout:
                 name, tuple(Field(f.name, f.width, varbit=f.varbit) for f in struct.fields)
             )
     return Layout(spec, types, headers)
+
+
+def _scratch_headers(spec: SpecFile) -> set[str]:
+    """Headers that no instruction makes or tests valid: p4c-dpdk's work space (`cksum_state`,
+    `dpdk_pseudo_header`).
+
+    DPDK gives every header storage that can be written while the header is invalid. In a Program only
+    metadata can.
+    """
+    on_wire: set[str] = set()
+    for i in (*spec.apply, *(i for a in spec.actions.values() for i in a.body)):
+        if i.mnemonic in _ON_WIRE:
+            on_wire.update(arg.removeprefix("h.") for arg in i.args)
+    return set(spec.headers) - on_wire
+
+
+_ON_WIRE = frozenset({"extract", "lookahead", "emit", "validate", "invalidate", "jmpv", "jmpnv"})
 
 
 @final

@@ -1,0 +1,250 @@
+"""Every name an expression or a primitive may refer to, except actions and tables.
+
+In: the document and its `Layout`. Out: a `Scope`, which the lowering parts consult. Direct counters and
+meters appear both here and in the tables that own them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, final
+
+from p4nic.ir.ops import Const, Operand, Ref
+from p4nic.ir.program import Counter, DigestList, MeterArray, Register
+from p4nic.ir.types import Field
+from p4nic.load.bmv2.layout import Layout
+from p4nic.load.bmv2.tree import MAX_BITS, Node
+
+T = TypeVar("T")
+MAX_SIZE = (1 << 31) - 1
+
+ALGORITHMS = {
+    "crc16": 16, "crc16_custom": 16, "crc32": 32, "crc32_custom": 32, "crcCCITT": 16, "csum16": 16,
+    "xor16": 16, "identity": 64, "round_robin": 64, "toeplitz": 32,
+}  # fmt: skip
+"""The hash algorithms a calculation may name, and the bits of their results."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """A hash: algorithm and inputs; `with_payload` ends them with the bytes the parser left."""
+
+    algorithm: str
+    inputs: tuple[Operand, ...]
+    with_payload: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class VsetDeclaration:
+    width: int
+    size: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Extern:
+    """An extern instance of PSA or PNA: its type, and its constructor arguments by name."""
+
+    type: str
+    arguments: dict[str, str]
+
+
+@final
+@dataclass(slots=True)
+class Scope:
+    layout: Layout
+    errors: dict[str, int] = field(default_factory=dict)
+    calculations: dict[str, Calculation] = field(default_factory=dict)
+    counters: dict[str, Counter] = field(default_factory=dict)
+    meters: dict[str, MeterArray] = field(default_factory=dict)
+    meter_results: dict[str, Ref] = field(default_factory=dict)
+    registers: dict[str, Register] = field(default_factory=dict)
+    value_sets: dict[str, VsetDeclaration] = field(default_factory=dict)
+    digests: dict[str, DigestList] = field(default_factory=dict)
+    learn_lists: dict[int, tuple[str, tuple[Operand, ...]]] = field(default_factory=dict)
+    """By id: the digest's name and what it carries."""
+    field_lists: dict[int, tuple[Ref, ...]] = field(default_factory=dict)
+    externs: dict[str, Extern] = field(default_factory=dict)
+
+    def lookup(self, table: dict[str, T], what: str, node: Node) -> T:
+        """The object of kind `what` that a string names."""
+        name = node.text()
+        if name not in table:
+            raise node.unknown(what, name, table)
+        return table[name]
+
+
+def load_scope(root: Node, layout: Layout) -> Scope:
+    scope = Scope(layout)
+    for entry in root.items("errors"):
+        name, value = entry.pair()
+        scope.errors[name.text()] = value.integer()
+    _each(root, "calculations", scope.calculations, lambda n: _calculation(n, scope))
+    _each(root, "counter_arrays", scope.counters, _counter)
+    _each(root, "meter_arrays", scope.meters, lambda n: _meter(n, scope))
+    _each(root, "register_arrays", scope.registers, _register)
+    _each(root, "parse_vsets", scope.value_sets, _value_set)
+    _each(root, "extern_instances", scope.externs, _extern)
+    for node in root.items("learn_lists"):
+        _learn_list(node, scope)
+    for node in root.items("field_lists"):
+        number = node.get("id").integer()
+        if number in scope.field_lists:
+            raise node.fail(f"there are two field lists with id {number}.")
+        scope.field_lists[number] = tuple(_field_list_element(e, scope) for e in node.items("elements"))
+    return scope
+
+
+def _each(root: Node, key: str, into: dict[str, T], load: Callable[[Node], T]) -> None:
+    for node in root.items(key):
+        name = node.name()
+        if name in into:
+            raise node.fail(f"{key} has two entries named {name!r}.")
+        into[name] = load(node)
+
+
+# --- arrays -------------------------------------------------------------------------------------------------
+
+
+def _counter(node: Node) -> Counter:
+    if node.flag("is_direct"):
+        return Counter(node.name(), "both", table=node.get("binding").text())
+    return Counter(node.name(), "both", node.get("size").integer(0, MAX_SIZE))
+
+
+def _meter(node: Node, scope: Scope) -> MeterArray:
+    name, kind = node.name(), node.get("type")
+    unit: Literal["packets", "bytes"]
+    match kind.text():
+        case "packets":
+            unit = "packets"
+        case "bytes":
+            unit = "bytes"
+        case _:
+            raise kind.wrong("'packets' or 'bytes'")
+    rates = node.get("rate_count").integer(1, 16)
+    if rates != 2:
+        raise node.unsupported(f"a meter of {rates} rates", "meters have two rates and three colours")
+    if not node.flag("is_direct"):
+        return MeterArray(name, unit, node.get("size").integer(0, MAX_SIZE))
+    target = node.opt("result_target")
+    if target is not None:
+        scope.meter_results[name] = scope.layout.ref(target)[0]
+    return MeterArray(name, unit, table=node.get("binding").text())
+
+
+def _register(node: Node) -> Register:
+    width = node.get("bitwidth").integer(1, MAX_BITS)
+    return Register(node.name(), width, node.get("size").integer(0, MAX_SIZE))
+
+
+def _value_set(node: Node) -> VsetDeclaration:
+    size = node.opt("max_size")
+    width = node.get("compressed_bitwidth").integer(1, MAX_BITS)
+    return VsetDeclaration(width, 1024 if size is None else size.integer(0, MAX_SIZE))
+
+
+def _extern(node: Node) -> Extern:
+    arguments: dict[str, str] = {}
+    for attribute in node.items("attribute_values"):
+        value = attribute.get("value")
+        if attribute.get("type").text() not in ("hexstr", "string"):
+            raise attribute.unsupported("an extern argument that is an expression", "pass a constant")
+        arguments[attribute.name()] = value.text()
+    return Extern(node.get("type").text(), arguments)
+
+
+# --- lists --------------------------------------------------------------------------------------------------
+
+
+def _calculation(node: Node, scope: Scope) -> Calculation:
+    algorithm = node.get("algo")
+    check_algorithm(algorithm)
+    inputs, with_payload = hash_inputs(node.get("input"), scope)
+    return Calculation(algorithm.text(), inputs, with_payload)
+
+
+def check_algorithm(node: Node) -> None:
+    if node.text() not in ALGORITHMS:
+        raise node.unsupported(f"the hash algorithm {node.text()!r}", f"use one of {', '.join(ALGORITHMS)}")
+
+
+def hash_inputs(node: Node, scope: Scope) -> tuple[tuple[Operand, ...], bool]:
+    """What a hash is taken over, and whether the payload follows."""
+    inputs: list[Operand] = []
+    with_payload = False
+    for entry in node.items():
+        if with_payload:
+            raise entry.unsupported("a hash input after the payload", "put the payload last")
+        kind = entry.get("type").text()
+        if kind == "payload":
+            with_payload = True
+        elif kind == "header":
+            header = scope.layout.header(entry.get("value"))
+            inputs += [Ref(header.name, f.name) for f in scope.layout.types[header.type].fields]
+        elif kind == "header_stack":
+            stack = scope.layout.stack(entry.get("value"))
+            fields = scope.layout.stack_type(stack.name).fields
+            inputs += [Ref(f"{stack.name}[{i}]", f.name) for i in range(stack.size) for f in fields]
+        else:
+            inputs.append(_simple_operand(entry, scope)[0])
+    return tuple(inputs), with_payload
+
+
+def _simple_operand(entry: Node, scope: Scope) -> tuple[Operand, Field]:
+    """A field or a constant of known width, with a Field that describes it."""
+    kind = entry.get("type")
+    match kind.text():
+        case "field":
+            return scope.layout.ref(entry.get("value"))
+        case "hexstr":
+            value = entry.get("value").hexint()
+            bits = entry.opt("bitwidth")
+            # Without a bitwidth (learn lists) only the digits tell; p4c pads them to whole bytes.
+            width = (
+                4 * len(entry.get("value").text().split("x")[1])
+                if bits is None
+                else bits.integer(1, MAX_BITS)
+            )
+            if not -(1 << (width - 1)) <= value < 1 << width:
+                raise entry.wrong(f"a number of {width} bits")
+            return Const(value & ((1 << width) - 1), width), Field("constant", width)
+        case other:
+            raise kind.unsupported(f"{other!r} in a list of fields", "list fields and constants")
+
+
+def _learn_list(node: Node, scope: Scope) -> None:
+    """One digest message. Two lists may share a name (the message's struct type); then they must agree."""
+    operands: list[Operand] = []
+    fields: list[tuple[str, int]] = []
+    for element in node.items("elements"):
+        operand, found = _simple_operand(element, scope)
+        name = found.name.rsplit(".", 1)[-1]
+        taken = {n for n, _ in fields}
+        number = 2
+        unique = name
+        while unique in taken:
+            unique, number = f"{name}_{number}", number + 1
+        operands.append(operand)
+        fields.append((unique, found.width))
+    number = node.get("id").integer()
+    if number in scope.learn_lists:
+        raise node.fail(f"there are two learn lists with id {number}.")
+    name = node.name()
+    digest = DigestList(name, tuple(fields))
+    known = scope.digests.setdefault(name, digest)
+    if [w for _, w in known.fields] != [w for _, w in fields]:
+        raise node.unsupported(
+            f"two digests named {name!r} with different fields", "use a struct type for each"
+        )
+    scope.learn_lists[number] = (name, tuple(operands))
+
+
+def _field_list_element(entry: Node, scope: Scope) -> Ref:
+    kind = entry.get("type")
+    if kind.text() != "field":
+        raise kind.unsupported(f"{kind.text()!r} in a field list", "list metadata fields")
+    return scope.layout.ref(entry.get("value"))[0]

@@ -159,3 +159,10 @@ def test_context_json_decides_an_ambiguous_name() -> None:
 def test_p4info_of_another_program(old: str, new: str, message: str) -> None:
     with pytest.raises(ArtifactError, match=message):
         load_text(NAT_SPEC, "nat.spec", nat_p4info(NAT_P4INFO.replace(old, new)))
+
+
+def test_entries_of_the_p4_program_are_not_lost_silently() -> None:
+    """p4c-dpdk writes a table's entries into a file of their own; a const table would stay empty for ever."""
+    info = nat_p4info(NAT_P4INFO.replace("size: 1024", "size: 1024 is_const_table: true"))
+    with pytest.raises(UnsupportedError, match=r"Main\.route has entries in the P4 program"):
+        load_text(NAT_SPEC, "nat.spec", info)

@@ -14,7 +14,6 @@ from typing import Any, Literal, Protocol, TypeVar, final
 
 from google.protobuf import json_format, text_format
 from google.protobuf.message import DecodeError
-from p4rt import p4i, p4t
 
 from p4nic.errors import ArtifactError, UnsupportedError
 from p4nic.ir.program import MatchKind
@@ -36,6 +35,7 @@ from p4nic.load.p4info_model import (
     Translation,
     ValueSetInfo,
 )
+from p4rt import p4i, p4t
 
 __all__ = ["P4Info", "check", "decode_p4info", "load_p4info", "parse_p4info"]
 
@@ -141,8 +141,11 @@ def parse_p4info(data: bytes, name: str) -> p4i.P4Info:
         if text.lstrip().startswith("{"):
             return json_format.Parse(text, message)
         return text_format.Parse(text, message)
-    except (text_format.ParseError, json_format.ParseError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{name} is not a P4Info: {error}") from None
+    except text_format.ParseError as error:
+        reason = " ".join(str(error).rpartition("': ")[2].split())
+        raise ArtifactError(f"{name} is not a P4Info: line {error.GetLine() or 1}: {reason}") from None
+    except (json_format.ParseError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{name} is not a P4Info: {' '.join(str(error).split())}") from None
 
 
 def decode_p4info(message: p4i.P4Info, name: str = "the P4Info") -> P4Info:
@@ -256,7 +259,7 @@ class _Decoder:
         name = names.get(number)
         if name is None:
             raise ArtifactError(
-                f"{self.name}: {user} refers to a {kind} with id {number}, which is not in the P4Info"
+                f"{self.name}: {user} refers to {kind} id {number}, which is not in the P4Info"
             )
         return name
 

@@ -92,6 +92,11 @@ class _Binder:
                     f"tables {owner[info.name]} and {table.name} both look like {info.name} of the P4Info; "
                     "give the context JSON too, or rename one in P4"
                 )
+            if info.is_const or info.has_initial_entries:
+                raise table.line.unsupported(
+                    f"{info.name} has entries in the P4 program, which p4c-dpdk leaves out of the .spec; "
+                    "let the control plane insert them, or compile for BMv2"
+                )
             owner[info.name] = table.name
             found[table.name] = info
             self.check_keys(table, info)

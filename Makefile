@@ -32,7 +32,7 @@ test: setup ## Run everything that must pass (TESTS="path -k name" for a part, J
 check: setup ## Format, lint, types, import contracts, sizes, names, machine paths
 	@failed=(); \
 	try() { echo "-- $$1"; shift; "$$@" || failed+=("$$*"); }; \
-	try "format" $(BIN)/ruff format --quiet --check .; \
+	try "format" $(BIN)/ruff format --quiet --check --output-format concise .; \
 	try "lint" $(BIN)/ruff check --quiet --output-format concise .; \
 	try "types" env MYPYPATH=tests $(BIN)/mypy $(TYPED); \
 	$(if $(wildcard ptf_tests/*.py),try "types of ptf_tests" env MYPYPATH=ptf_tests $(BIN)/mypy ptf_tests;) \

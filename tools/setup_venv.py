@@ -16,6 +16,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
+PIP = os.path.join(VENV, "bin", "pip")
 STAMP = os.path.join(VENV, "p4nic-setup.stamp")
 OLDEST = (3, 11)
 
@@ -37,7 +38,7 @@ def main() -> int:
         [PYTHON, "-m", "pip", "install", "--quiet", "--editable", ROOT + "[dev]"],
         [PYTHON, "-m", "pip", "install", "--quiet", "--no-deps", PTF],
     ]
-    if not os.path.exists(PYTHON):
+    if not os.path.exists(PIP):  # the last thing `venv` makes: without it, an earlier set-up was interrupted
         steps.insert(0, [sys.executable, "-m", "venv", VENV])
     print("Setting up .venv (once; about a minute) ...", flush=True)
     os.environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"

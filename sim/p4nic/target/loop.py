@@ -39,13 +39,12 @@ class Loop:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._selector = selectors.DefaultSelector()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._selector.register(self._wake, selectors.EVENT_READ, None)
+        self._wake = -1  # opened when first needed: most switches of tests never have a port
         self._asked: dict[int, Port] = {}
         self._ask_again = True
-        self._changes: list[tuple[int, Port | None]] = []
+        self._changes: dict[int, Port | None] = {}
         self._ports: dict[int, Port] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._stepping = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -58,23 +57,37 @@ class Loop:
 
     def add(self, number: int, port: Port) -> None:
         """Take a port in; the thread sees it in its next round."""
-        with self._lock:
-            self._changes.append((number, port))
-        self.wake()
+        self._change(number, port)
 
     def remove(self, number: int) -> None:
+        """Forget a port; its descriptor may be closed already."""
+        self._change(number, None)
+
+    def _change(self, number: int, port: Port | None) -> None:
         with self._lock:
-            self._changes.append((number, None))
+            # The last word on a number counts, and they are applied in the order of the last words.
+            self._changes.pop(number, None)
+            self._changes[number] = port
+            self._open()
         self.wake()
+
+    def _open(self) -> None:
+        with self._lock:
+            if self._wake < 0:
+                self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+                self._selector.register(self._wake, selectors.EVENT_READ, None)
 
     def wake(self) -> None:
         """End a wait: a timer or the set of ports has changed."""
-        os.eventfd_write(self._wake, 1)
+        with self._lock:
+            if self._wake >= 0:
+                os.eventfd_write(self._wake, 1)
 
     def start(self) -> None:
         """Begin to loop in a thread of its own."""
         if self._thread is None:
             self._stopping = False
+            self._open()
             self._thread = threading.Thread(target=self._run, name="p4nic-loop", daemon=True)
             self._thread.start()
 
@@ -90,12 +103,13 @@ class Loop:
         """Stop, and give the descriptors back."""
         self.stop()
         self._selector.close()
-        os.close(self._wake)
+        with self._lock:
+            if self._wake >= 0:
+                os.close(self._wake)
+            self._wake = -1
 
     def drain(self, timeout: float) -> bool:
-        """Wait until a round that began after this call found nothing to receive; False after `timeout`
-        seconds.
-        """
+        """Wait until a round begun after this call found nothing to receive; False after `timeout`."""
         deadline = time.monotonic() + timeout
         if self._thread is None or threading.current_thread() is self._thread:
             while self.step(0.0):
@@ -152,8 +166,8 @@ class Loop:
 
     def _apply_changes(self) -> None:
         with self._lock:
-            changes, self._changes = self._changes, []
-        for number, port in changes:
+            changes, self._changes = self._changes, {}
+        for number, port in changes.items():
             self._drop(number)
             if port is not None:
                 self._ports[number] = port

@@ -53,6 +53,7 @@ class Switch:
         self._events = Events()
         self._statistics = Statistics()
         self._ports: dict[int, Port] = {}
+        self._wired = False
         self._loop = Loop(self)
         self._pipeline: Pipeline | None = None
         self._tables: Tables | None = None
@@ -183,7 +184,7 @@ class Switch:
             if number == cpu_port:
                 self._statistics.sent(number, len(frame))
                 self._events.put(PacketIn(number, frame))
-            elif self._ports:
+            elif self._wired:
                 self._send_to_port(number, frame)
             else:
                 self._statistics.sent(number, len(frame))
@@ -276,6 +277,7 @@ class Switch:
             raise InputError(f"port {number} is negative; give {port.name} another number")
         with self.lock:
             self._ports[number] = port
+            self._wired = True
             self._statistics.know(number)
         self._loop.add(number, port)
 

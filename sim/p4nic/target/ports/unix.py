@@ -114,10 +114,10 @@ def _sender() -> socket.socket:
 
 
 def _bind(path: str) -> socket.socket:
+    _remove_stale(path)
     receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     receiver.setblocking(False)
     try:
-        _remove_stale(path)
         receiver.bind(path)
     except OSError as error:
         receiver.close()

@@ -1,0 +1,330 @@
+"""Headers in the interpreter: extraction, short packets, stacks, unions, varbits, validity, emission."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ir_builders import const, fields, header_type, m, one, pipeline, swx, value_of
+
+from p4nic.backend.api import Pipeline, Semantics
+from p4nic.ir.ops import (
+    Advance,
+    Binary,
+    Branch,
+    Case,
+    CopyHeader,
+    Drop,
+    Emit,
+    Extract,
+    Label,
+    Lookahead,
+    Move,
+    Op,
+    Pop,
+    Push,
+    Ref,
+    Reject,
+    SetInvalid,
+    SetValid,
+    StackIndex,
+    StackRef,
+    StackValid,
+    Switch,
+    Transmit,
+    Valid,
+    Verify,
+)
+from p4nic.ir.program import Exact, Ternary, ValueSet
+from p4nic.ir.types import Field, HeaderType, Stack, Union
+
+BITS = header_type("bits_t", top=4, flag=1, odd=13, low=6, byte=8)
+TAG = header_type("tag_t", id=12, last=4)
+OPTIONS = HeaderType("options_t", (Field("kind", 8), Field("data", 64, varbit=True), Field("end", 8)))
+TYPES = [BITS, TAG, OPTIONS, HeaderType("signed_t", fields(value=-8))]
+HEADERS = {"bits": "bits_t", "copy": "bits_t", "options": "options_t", "other": "options_t", "s": "signed_t"}
+TAGS = Stack("tag", "tag_t", 3)
+
+
+def running(code: list[Op], semantics: Semantics = Semantics.SPEC, **more: Any) -> Pipeline:
+    built = swx(code, types=TYPES, headers=HEADERS, stacks=[TAGS], metadata={"x": 32, "y": 32}, **more)
+    return pipeline(built, semantics=semantics)
+
+
+def sent(code: list[Op], frame: bytes, semantics: Semantics = Semantics.SPEC, **more: Any) -> bytes:
+    """What leaves, both builds agreeing."""
+    outcome = one(running(code, semantics, **more), frame)
+    assert running(code, semantics, **more).trace(1, frame, 0)[0] == outcome
+    assert outcome.sent, outcome
+    return outcome.sent[0][1]
+
+
+def dropped(code: list[Op], frame: bytes, semantics: Semantics = Semantics.SPEC, **more: Any) -> str:
+    return one(running(code, semantics, **more), frame).drop_reason
+
+
+OUT = Transmit(const(0))
+
+
+def test_fields_of_any_width_survive_extract_and_emit() -> None:
+    frame = bytes.fromhex("a5c3f11e") + b"payload"
+    assert sent([Extract("bits"), Emit("bits"), OUT], frame) == frame
+
+
+def test_fields_are_where_the_wire_has_them() -> None:
+    code: list[Op] = [Extract("bits"), Move(m("x"), Ref("bits", "odd")), SetInvalid("bits")]
+    wire = 0b1010_1_0000000000111_000001_11111111.to_bytes(4, "big")
+    assert value_of(code, m("x"), frame=wire, types=TYPES, headers=HEADERS, metadata={"x": 32}) == 7
+
+
+def test_signed_field_comes_in_negative_and_goes_out_as_its_bits() -> None:
+    code: list[Op] = [
+        Extract("s"),
+        Binary(Ref("s", "value"), "shr", Ref("s", "value"), const(1)),
+        Emit("s"),
+        OUT,
+    ]
+    assert sent(code, b"\x80") == b"\xc0"
+
+
+def test_writing_an_invalid_header_does_nothing_and_reading_it_gives_zero() -> None:
+    code: list[Op] = [
+        Move(Ref("bits", "byte"), const(7)),
+        Move(m("x"), Ref("bits", "byte")),
+        SetValid("bits"),
+        Move(m("y"), Ref("bits", "byte")),
+        Binary(m("x"), "or", m("x"), m("y")),
+    ]
+    assert value_of(code, m("x"), types=TYPES, headers=HEADERS, metadata={"x": 32, "y": 32}) == 0
+
+
+def test_set_valid_keeps_fields_of_a_valid_header_and_set_invalid_forgets_them() -> None:
+    fill: list[Op] = [SetValid("bits"), Move(Ref("bits", "byte"), const(7))]
+    assert sent([*fill, SetValid("bits"), Emit("bits"), OUT], b"") == b"\0\0\0\x07"
+    assert sent([*fill, SetInvalid("bits"), SetValid("bits"), Emit("bits"), OUT], b"") == b"\0\0\0\0"
+    assert sent([*fill, SetInvalid("bits"), Emit("bits"), OUT], b"") == b""
+
+
+def test_copy_header_copies_validity_too() -> None:
+    copy: list[Op] = [CopyHeader("copy", "bits"), Emit("copy"), OUT]
+    assert sent([Extract("bits"), *copy], bytes.fromhex("a5c3f11e")) == bytes.fromhex("a5c3f11e")
+    assert sent([SetValid("copy"), *copy], b"") == b""
+
+
+# --- short packets ---
+
+
+def test_short_packet_is_dropped_under_the_specification() -> None:
+    assert dropped([Extract("bits"), Emit("bits"), OUT], b"\xa5\xc3\xf1") == "packet too short"
+    assert dropped([Lookahead(m("x")), OUT], b"\xa5\xc3\xf1") == "packet too short"
+    assert dropped([Advance(const(8)), OUT], b"") == "packet too short"
+
+
+@pytest.mark.parametrize("frame", [b"", b"\xa5", b"\xa5\xc3\xf1", b"\xa5\xc3\xf1\x1e\x55"])
+def test_short_packet_reads_as_zeros_and_keeps_its_length_under_dpdk(frame: bytes) -> None:
+    assert sent([Extract("bits"), Emit("bits"), OUT], frame, Semantics.DPDK) == frame
+    code: list[Op] = [Extract("bits"), Move(Ref("bits", "byte"), const(0xEE)), Emit("bits"), OUT]
+    expected = (frame.ljust(4, b"\0")[:3] + b"\xee" + frame[4:])[: len(frame)]
+    assert sent(code, frame, Semantics.DPDK) == expected
+
+
+def test_dpdk_looks_ahead_and_skips_beyond_the_end() -> None:
+    code: list[Op] = [Lookahead(m("x")), Advance(const(32)), SetValid("bits"), Emit("bits"), OUT]
+    assert sent(code, b"\x01", Semantics.DPDK) == b"\0"
+
+
+# --- lookahead, advance, verify, select ---
+
+
+def test_lookahead_does_not_move_and_advance_skips() -> None:
+    code: list[Op] = [Lookahead(m("x"), offset=8), Advance(const(16)), Extract("bits"), Emit("bits"), OUT]
+    assert sent(code, b"\0\0" + b"\x01\x02\x03\x04") == b"\x01\x02\x03\x04"
+    look: list[Op] = [Lookahead(m("x"), offset=4)]
+    value = value_of(look, m("x"), frame=bytes.fromhex("0123456789"), metadata={"x": 32})
+    assert value == 0x12345678
+
+
+def test_lookahead_into_a_header_makes_it_valid_and_leaves_the_payload() -> None:
+    code: list[Op] = [Lookahead("bits"), Emit("bits"), OUT]
+    assert sent(code, b"\x01\x02\x03\x04") == b"\x01\x02\x03\x04" * 2
+
+
+def test_advance_by_part_of_a_byte_is_an_invalid_argument() -> None:
+    assert dropped([Advance(const(4)), OUT], b"abc") == "parser error ParserInvalidArgument"
+
+
+def test_verify_and_reject_name_the_error() -> None:
+    assert dropped([Verify(const(0), "Unlucky"), OUT], b"") == "parser error Unlucky"
+    assert dropped([Verify(const(0), const(7)), OUT], b"") == "parser error Unlucky"
+    assert dropped([Reject("Unlucky")], b"") == "parser error Unlucky"
+    assert sent([Verify(const(3), "Unlucky"), OUT], b"z") == b"z"
+
+
+def select(cases: list[Case], default: str | None, **more: Any) -> Pipeline:
+    code: list[Op] = [
+        Extract("tag[0]"),
+        Switch((Ref("tag[0]", "id"), Ref("tag[0]", "last")), tuple(cases), default),
+        Label("one"),
+        Transmit(const(1)),
+        Label("two"),
+        Transmit(const(2)),
+    ]
+    return running(code, **more)
+
+
+def chosen(parser: Pipeline, frame: str) -> int | str:
+    outcome = one(parser, bytes.fromhex(frame))
+    assert parser.trace(1, bytes.fromhex(frame), 0)[0] == outcome
+    return outcome.sent[0][0] if outcome.sent else outcome.drop_reason
+
+
+def test_switch_exact_takes_the_first_case() -> None:
+    exact = (-1, -1)
+    parser = select([Case((0x123, 4), exact, "one"), Case((0x123, 4), exact, "two")], "two")
+    assert chosen(parser, "1234") == 1
+    assert chosen(parser, "1235") == 2
+
+
+def test_switch_masks_and_no_match() -> None:
+    parser = select([Case((0x100, 0), (0xF00, 0), "one"), Case((0x100, 2), (0x100, -1), "two")], None)
+    assert chosen(parser, "1ff7") == 1
+    assert chosen(parser, "3ff2") == 2
+    assert chosen(parser, "3ff7") == "parser error NoMatch"
+    assert chosen(select([Case((1, 1), (-1, -1), "one")], None), "0000") == "parser error NoMatch"
+
+
+def test_switch_on_a_value_set() -> None:
+    parser = select([Case((), (), "one", "vs")], "two", value_sets=[ValueSet("vs", (12, 4), 4)])
+    assert chosen(parser, "1234") == 2
+    parser.set_value_set("vs", ((Exact(0x123), Ternary(0, 3)), (Exact(7), Exact(7))))
+    assert chosen(parser, "1234") == 1
+    assert chosen(parser, "1235") == 2
+    parser.set_value_set("vs", ())
+    assert chosen(parser, "1234") == 2
+
+
+# --- stacks ---
+
+PARSE_TAGS: list[Op] = [
+    Label("next", "state"),
+    Extract("tag"),
+    Branch("eq", StackRef("tag", "last", "last"), const(0), "next"),
+]
+
+
+def test_stack_is_extracted_until_its_last_element() -> None:
+    frame = bytes.fromhex("0010 0020 0031 ffff")
+    assert sent([*PARSE_TAGS, Emit("tag"), OUT], frame) == frame
+    code = [*PARSE_TAGS, Move(m("x"), StackRef("tag", "last", "id")), Move(m("y"), StackIndex("tag", "next"))]
+    both = [*code, Binary(m("x"), "shl", m("x"), const(8)), Binary(m("x"), "or", m("x"), m("y"))]
+    more: dict[str, Any] = {
+        "types": TYPES,
+        "headers": HEADERS,
+        "stacks": [TAGS],
+        "metadata": {"x": 32, "y": 32},
+    }
+    assert value_of(both, m("x"), frame=frame, **more) == 0x303
+
+
+def test_stack_overflow_is_its_own_error_before_the_length_is_looked_at() -> None:
+    assert dropped([*PARSE_TAGS, OUT], bytes(6)) == "parser error StackOutOfBounds"
+    assert dropped([*PARSE_TAGS, OUT], bytes(5)) == "packet too short"
+
+
+def test_push_and_pop_move_elements() -> None:
+    frame = bytes.fromhex("0010 0021")
+    push: list[Op] = [*PARSE_TAGS, Push("tag", 1), SetValid("tag[0]"), Emit("tag"), OUT]
+    assert sent(push, frame) == bytes.fromhex("0000 0010 0021")
+    twice: list[Op] = [*PARSE_TAGS, Push("tag", 2), Emit("tag"), OUT]
+    assert sent(twice, frame) == bytes.fromhex("0010")
+    pop: list[Op] = [*PARSE_TAGS, Pop("tag", 1), Emit("tag"), OUT]
+    assert sent(pop, frame) == bytes.fromhex("0021")
+    assert sent([*PARSE_TAGS, Pop("tag", 7), Emit("tag"), OUT], frame) == b""
+    assert sent([*PARSE_TAGS, Push("tag", 7), Emit("tag"), OUT], frame) == b""
+
+
+def test_stack_elements_by_run_time_index() -> None:
+    more: dict[str, Any] = {
+        "types": TYPES,
+        "headers": HEADERS,
+        "stacks": [TAGS],
+        "metadata": {"i": 8, "x": 32},
+    }
+    frame = bytes.fromhex("0010 0021")
+    at_one: list[Op] = [*PARSE_TAGS, Move(m("i"), const(1)), Move(m("x"), StackRef("tag", m("i"), "id"))]
+    assert value_of(at_one, m("x"), frame=frame, **more) == 2
+    beyond: list[Op] = [*PARSE_TAGS, Move(m("i"), const(3)), Move(m("x"), StackRef("tag", m("i"), "id"))]
+    assert value_of(beyond, m("x"), frame=frame, **more) == 0
+    write: list[Op] = [
+        *PARSE_TAGS,
+        Move(m("i"), const(2)),
+        Move(StackRef("tag", m("i"), "id"), const(9)),  # not valid yet: nothing
+        SetValid("tag", m("i")),
+        Move(StackRef("tag", const(1), "id"), const(5)),
+        SetInvalid("tag", const(0)),
+        Move(m("x"), StackValid("tag", m("i"))),
+        Emit("tag"),
+        Transmit(m("x")),
+    ]
+    outcome = one(pipeline(swx(write, **more)), frame)
+    assert outcome.sent == ((1, bytes.fromhex("0051 0000")),)
+    assert pipeline(swx(write, **more)).trace(1, frame, 0)[0] == outcome
+
+
+# --- unions and varbits ---
+
+UNION: dict[str, Any] = {"unions": [Union("u", ("bits", "s"))]}
+
+
+def test_union_has_at_most_one_valid_member() -> None:
+    code: list[Op] = [Extract("bits"), SetValid("s"), Emit("u"), OUT]
+    assert sent(code, b"\1\2\3\4", **UNION) == b"\0"
+    code = [SetValid("s"), Extract("bits"), Emit("u"), OUT]
+    assert sent(code, b"\1\2\3\4", **UNION) == b"\1\2\3\4"
+    code = [Extract("bits"), SetInvalid("u"), Emit("u"), OUT]
+    assert sent(code, b"\1\2\3\4", **UNION) == b""
+
+
+@pytest.mark.parametrize(("member", "port"), [("s", 1), ("bits", 1), ("copy", 0)])
+def test_union_is_valid_if_any_member_is(member: str, port: int) -> None:
+    assert one(running([SetValid(member), Transmit(Valid("u"))], **UNION), b"").sent[0][0] == port
+
+
+@pytest.mark.parametrize("bits", [0, 8, 64])
+def test_varbit_keeps_its_length_through_copies(bits: int) -> None:
+    frame = b"K" + bytes(range(1, 1 + bits // 8)) + b"E" + b"rest"
+    extract = Extract("options", varbit_bits=const(bits))
+    assert sent([extract, Emit("options"), OUT], frame) == frame
+    copied: list[Op] = [extract, CopyHeader("other", "options"), Emit("other"), OUT]
+    assert sent(copied, frame) == frame
+    moved: list[Op] = [extract, SetValid("other"), Move(Ref("other", "data"), Ref("options", "data"))]
+    assert sent([*moved, Emit("other"), OUT], frame) == b"\0" + frame[1 : 1 + bits // 8] + b"\0rest"
+
+
+@pytest.mark.parametrize(
+    ("bits", "frame", "reason"),
+    [
+        (12, b"K" * 20, "parser error ParserInvalidArgument"),
+        (64, b"K" * 9, "packet too short"),
+        (72, b"K" * 20, "parser error HeaderTooShort"),
+        (72, b"K" * 5, "packet too short"),
+    ],
+)
+def test_varbit_errors_in_the_order_of_bmv2(bits: int, frame: bytes, reason: str) -> None:
+    assert dropped([Extract("options", varbit_bits=const(bits)), OUT], frame) == reason
+
+
+# --- loops ---
+
+
+def test_endless_loop_ends_with_a_reason() -> None:
+    assert (
+        dropped([Label("again", "state"), Branch("eq", const(1), const(1), "again"), Drop()], b"")
+        == "instruction limit"
+    )
+    stuck: list[Op] = [
+        Label("s", "state"),
+        Lookahead(m("x")),
+        Switch((m("x"),), (Case((5,), (-1,), "s"),), "s"),
+    ]
+    assert dropped(stuck, bytes(4)) == "instruction limit"

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import cache
-from typing import Any
 
 from p4nic.ir.ops import (
     Branch,
@@ -43,14 +41,19 @@ PLACES = (Ref, StackRef, Temp)
 _ENDS = (Jump, Return, Exit, Switch, Reject, Transmit, Drop)
 
 
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind) if f.name != "source")
+_FIELDS: dict[str, tuple[str, ...]] = {}
+
+
+def _names(op: Op) -> tuple[str, ...]:
+    kind = type(op).__name__
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(f.name for f in fields(op) if f.name != "source")
+    return _FIELDS[kind]
 
 
 def reads(op: Op) -> Iterator[Operand]:
     """Every operand read, run-time indices of places included."""
-    for name in _names(type(op)):
+    for name in _names(op):
         value = getattr(op, name)
         if name == "dst":
             if isinstance(value, StackRef) and isinstance(value.index, OPERANDS):

@@ -3,8 +3,9 @@
 In: `actions` of the document. Out: `Actions`, which finds an action by its id or name.
 
 p4c copies an action for every table that uses it and gives all copies the one name the control plane sees.
-Copies differ in nothing but the names of their local variables; such a set becomes one Action (see
-`_same_but_locals`).
+Most copies differ in nothing but the names of their local variables; they become one Action. Where an action
+has parameters of direction out or inout, each table's copy writes somewhere else: such *variants* become one
+Action as well, which branches on a hidden field that is set before the table is applied (`VARIANTS`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, final
 
-from p4nic.ir.ops import Jump, Ref
+from p4nic.ir.ops import Branch, Const, Jump, Move, Ref
 from p4nic.ir.program import Action, ActionParam
-from p4nic.ir.types import Source
+from p4nic.ir.types import Field, Header, HeaderType, Source
 from p4nic.load.bmv2 import values
 from p4nic.load.bmv2.emit import Emitter
 from p4nic.load.bmv2.primitives import lower_primitive
@@ -25,11 +26,18 @@ SCALARS = "scalars"
 """The metadata instance where p4c puts local variables (`tmp_1`) and user metadata (`metadata_t.port`)."""
 
 
+VARIANTS = "$variants"
+"""Hidden metadata: one field per action with variants, the number of the variant that the table means."""
+VARIANT_BITS = 16
+
+
 @final
 @dataclass(slots=True)
 class Actions:
     by_name: dict[str, Action] = field(default_factory=dict)
     by_id: dict[int, str] = field(default_factory=dict)
+    variants: dict[int, int] = field(default_factory=dict)
+    """Which variant an id is, for actions that have several."""
 
     def named(self, node: Node) -> Action:
         name = node.text()
@@ -43,54 +51,76 @@ class Actions:
             raise node.fail(f"there is no action with id {number}.")
         return self.by_name[self.by_id[number]]
 
+    def select(self, em: Emitter, nodes: list[Node]) -> None:
+        """Before a table that names these action ids: say which variants it means."""
+        chosen: dict[str, int] = {}
+        for node in nodes:
+            if (number := node.integer()) in self.variants:
+                variant = self.variants[number]
+                if chosen.setdefault(self.by_id[number], variant) != variant:
+                    name = self.by_id[number]
+                    raise node.unsupported(
+                        f"two variants of {name!r} in one table", "give each its own @name"
+                    )
+        for name, variant in chosen.items():
+            em.add(Move(Ref(VARIANTS, name), Const(variant, VARIANT_BITS)))
+
 
 def load_actions(root: Node, scope: Scope) -> Actions:
     actions = Actions()
+    copies: dict[str, list[tuple[int, Node, Action]]] = {}
     for node in root.items("actions"):
         number = node.get("id").integer()
         if number in actions.by_id:
             raise node.fail(f"there are two actions with id {number}.")
-        action = _action(node, scope)
-        known = actions.by_name.setdefault(action.name, action)
-        if known is not action and not _same_but_locals(known, action):
-            raise node.unsupported(
-                f"two different actions under the one name {action.name!r}", "give each its own @name"
-            )
-        actions.by_id[number] = action.name
+        actions.by_id[number] = node.name()
+        copies.setdefault(node.name(), []).append((number, node, _action(node, scope)))
+    for name, found in copies.items():
+        actions.by_name[name] = _merged(found, actions, scope)
+    with_variants = tuple(dict.fromkeys(actions.by_id[n] for n in actions.variants))
+    if with_variants:
+        fields_ = tuple(Field(name, VARIANT_BITS) for name in with_variants)
+        scope.layout.types[VARIANTS] = HeaderType(VARIANTS, fields_)
+        scope.layout.headers[VARIANTS] = Header(VARIANTS, VARIANTS, metadata=True)
     return actions
 
 
-def _action(node: Node, scope: Scope) -> Action:
+def _params(node: Node) -> tuple[ActionParam, ...]:
     params: list[ActionParam] = []
     for entry in node.items("runtime_data"):
         name = entry.name()
         if any(p.name == name for p in params):
             raise entry.fail(f"there are two parameters named {name!r}.")
         params.append(ActionParam(name, entry.get("bitwidth").integer(1, MAX_BITS)))
-    em = Emitter(scope, tuple(params))
+    return tuple(params)
+
+
+def _action(node: Node, scope: Scope) -> Action:
+    em = Emitter(scope, _params(node))
     em.source = node.source()
+    _body(em, node, "at")
+    return Action(node.name(), em.params, em.code(), _declared(node))
+
+
+def _declared(node: Node) -> Source:
+    """p4c gives actions no position of their own; their first statement is the nearest thing."""
+    source, primitives = node.source(), node.items("primitives")
+    return source if source.line or not primitives else primitives[0].source()
+
+
+def _body(em: Emitter, node: Node, prefix: str) -> None:
+    """The primitives, with a label before each that is jumped to."""
     primitives = node.items("primitives")
     targets = {_target(p, len(primitives)) for p in primitives if p.get("op").value in _JUMPS}
     for i, primitive in enumerate(primitives):
         if i in targets:
-            em.label(_label(i))
-        _lower(em, primitive, len(primitives))
+            em.label(f"{prefix}{i}")
+        _lower(em, primitive, prefix, len(primitives))
     if len(primitives) in targets:
-        em.label(_label(len(primitives)))
-    return Action(node.name(), tuple(params), em.code(), _declared(node, primitives))
-
-
-def _declared(node: Node, primitives: list[Node]) -> Source:
-    """p4c gives actions no position of their own; their first statement is the nearest thing."""
-    source = node.source()
-    return source if source.line or not primitives else primitives[0].source()
+        em.label(f"{prefix}{len(primitives)}")
 
 
 _JUMPS = {"_jump": 1, "_jump_if_zero": 2}
-
-
-def _label(index: int) -> str:
-    return f"at{index}"
 
 
 def _target(call: Node, count: int) -> int:
@@ -104,13 +134,13 @@ def _target(call: Node, count: int) -> int:
     return value.hexint()
 
 
-def _lower(em: Emitter, call: Node, count: int) -> None:
+def _lower(em: Emitter, call: Node, prefix: str, count: int) -> None:
     op = call.get("op").value
     if op not in _JUMPS:
         lower_primitive(em, call)
         return
     em.source = call.source()
-    target = _label(_target(call, count))
+    target = f"{prefix}{_target(call, count)}"
     if op == "_jump":
         em.add(Jump(target))
     else:
@@ -118,6 +148,38 @@ def _lower(em: Emitter, call: Node, count: int) -> None:
 
 
 # --- copies of one action -----------------------------------------------------------------------------------
+
+
+def _merged(copies: list[tuple[int, Node, Action]], actions: Actions, scope: Scope) -> Action:
+    """One action for all copies of a name; notes the ids of its variants if there are several."""
+    distinct: list[tuple[Node, Action]] = []
+    numbers: dict[int, int] = {}
+    for number, node, action in copies:
+        same = (i for i, (_, known) in enumerate(distinct) if _same_but_locals(known, action))
+        numbers[number] = next(same, len(distinct))
+        if numbers[number] == len(distinct):
+            distinct.append((node, action))
+    node, first = distinct[0]
+    if len(distinct) == 1:
+        return first
+    for other, action in distinct:
+        if action.params != first.params:
+            raise other.unsupported(
+                f"two actions named {first.name!r} with different parameters", "give each its own @name"
+            )
+    actions.variants.update(numbers)
+    em = Emitter(scope, first.params)
+    em.source = first.source
+    end = em.fresh_label("end")
+    for variant, (copy, action) in enumerate(distinct):
+        skip = em.fresh_label("variant")
+        em.source = action.source
+        em.add(Branch("ne", Ref(VARIANTS, first.name), Const(variant, VARIANT_BITS), skip))
+        _body(em, copy, f"v{variant}at")
+        em.add(Jump(end))
+        em.label(skip)
+    em.label(end)
+    return Action(first.name, first.params, em.code(), first.source)
 
 
 def _same_but_locals(a: Action, b: Action) -> bool:

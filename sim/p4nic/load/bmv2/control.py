@@ -109,6 +109,7 @@ class _Pipeline:
                 action = self.controls.actions.numbered(entry.get("action_id"))
                 if action.params:
                     raise entry.fail(f"the action {action.name!r} has parameters, so it cannot be called.")
+                self.controls.actions.select(self.em, [entry.get("action_id")])
                 self.em.add(Call(action.name))
                 self._go_on(self._next(entry.opt("next_node")))
             case _:
@@ -130,6 +131,7 @@ class _Pipeline:
             self._hidden_call(entry)
             return
         em, nexts = self.em, dict(entry.get("next_tables").members())
+        self.controls.actions.select(em, entry.items("action_ids"))
         em.add(Apply(name))
         if "__HIT__" in nexts or "__MISS__" in nexts:
             hit, miss = self._target(nexts, "__HIT__"), self._target(nexts, "__MISS__")
@@ -170,6 +172,7 @@ class _Pipeline:
             args.append(Const(value.hexint(), param.width))
         if len(args) != len(action.params) or len(default.items("action_data")) != len(args):
             raise default.fail(f"{action.name!r} takes {len(action.params)} arguments.")
+        self.controls.actions.select(self.em, [default.get("action_id")])
         self.em.add(Call(action.name, tuple(args)))
         nexts = [node for _, node in entry.get("next_tables").members()]
         after = nexts[0] if nexts and nexts[0].value is not None else None

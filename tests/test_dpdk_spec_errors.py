@@ -10,6 +10,7 @@ import pytest
 from dpdk_spec_samples import NAT_SPEC, nat_p4info
 
 from p4nic.errors import ArtifactError, UnsupportedError
+from p4nic.ir.verify import problems
 from p4nic.load.dpdk_spec import load, load_text
 
 # What is replaced in NAT_SPEC, by what, and the whole message (L is the number of the changed line).
@@ -201,14 +202,15 @@ def mutations(seed: int) -> str:
 
 
 def test_no_mutation_gets_past_the_error_tree() -> None:
-    """Whatever is done to the text, it loads, or an ArtifactError says in one line what is wrong."""
+    """Whatever is done to the text, it loads and verifies, or an ArtifactError says in one line what is wrong."""
     info = nat_p4info()
     loaded = 0
     messages = []
     for seed in range(600):
         text = mutations(seed)
         try:
-            load_text(text, "nat.spec", info if seed % 2 else None)
+            program = load_text(text, "nat.spec", info if seed % 2 else None)
+            assert problems(program) == [], seed
             loaded += 1
         except ArtifactError as error:
             messages.append(str(error))

@@ -27,9 +27,13 @@ def read_bytes(path: Path, what: str) -> bytes:
 
 def read_text(path: Path, what: str) -> str:
     """Like `read_bytes`, decoded as UTF-8; ArtifactError where it is not text."""
-    data = read_bytes(path, what)
+    return decode(read_bytes(path, what), str(path), what)
+
+
+def decode(data: bytes, name: str, what: str) -> str:
+    """UTF-8 bytes as text; ArtifactError with the line where they are not."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ArtifactError(f"{path} is not a {what}: line {line} is not UTF-8 text") from None
+        raise ArtifactError(f"{name} is not a {what}: line {line} is not UTF-8 text") from None

@@ -72,7 +72,9 @@ def _check_table(program: Program, table: Table, wanted: TableInfo, info: P4Info
                 f"table {wanted.name} cannot use action {ref.action} in the artifact, only "
                 f"{', '.join(sorted(usable))}",
             )
-        _check_action(program, program.actions[ref.action], info.actions[ref.action])
+        _check_action(
+            program, _found(program.actions, ref.action, "action", program), info.actions[ref.action]
+        )
 
 
 def _check_key(program: Program, table: Table, key: Key, field: MatchFieldInfo) -> None:

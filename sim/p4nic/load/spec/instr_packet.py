@@ -86,6 +86,8 @@ def _lookahead(e: Emitter, i: Instruction) -> None:
 
 def _on_header(make: type[Emit] | type[SetValid] | type[SetInvalid]) -> Mnemonic:
     def translate(e: Emitter, i: Instruction) -> None:
+        if make is Emit and e.action is not None:
+            raise i.line.unsupported("emit stands in an action, where p4c-dpdk never writes it")
         op: Op = make(e.scope.header(i.args[0], i.line), source=i.line.source)
         e.emit(op)
 

@@ -1,0 +1,217 @@
+"""From files to a verified Program, whatever p4c wrote: the one entry to `load`.
+
+In: paths of a BMv2 JSON or a `.spec` (with its context JSON or P4Info beside it, in any order), or the bytes
+a client sent. Out: a Program that verifies, with the P4Info's names, checked against it. Called by the
+command line and the server.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, final
+
+from p4nic.errors import ArtifactError
+from p4nic.ir import verify
+from p4nic.ir.program import Program
+from p4nic.load import bmv2_json, dpdk_spec
+from p4nic.load.files import decode, read_bytes
+from p4nic.load.p4info_check import check
+from p4nic.load.spec.context import Context, is_context, read_context
+
+if TYPE_CHECKING:
+    from p4nic.load.p4info import P4Info
+
+Kind = Literal["json", "spec", "context", "p4info"]
+
+_NAMES: Mapping[Kind, str] = {"context": "context JSON", "p4info": "P4Info"}
+_WHAT = "artifact (BMv2 JSON or .spec)"
+_TAKES = "p4nic loads the JSON of p4c-bm2-ss, -psa or -pna and the .spec of p4c-dpdk"
+_SPEC_WORDS = (
+    *(b"extobj", b"struct", b"header", b"metadata", b"action", b"table", b"selector", b"learner"),
+    *(b"regarray", b"metarray", b"rss", b"apply"),
+)
+_P4INFO_WORDS = (
+    *(b"pkg_info", b"tables", b"actions", b"action_profiles", b"counters", b"direct_counters", b"meters"),
+    *(b"direct_meters", b"controller_packet_metadata", b"value_sets", b"registers", b"digests", b"type_info"),
+)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """Files of the load balancer that comes with p4nic: what to give `load_program`, and the P4Info."""
+
+    paths: tuple[Path, ...]
+    p4info: Path
+
+
+def shipped(kind: Literal["spec", "json"] = "spec") -> Shipped:
+    """The load balancer as p4c-dpdk (PNA) or p4c-bm2-ss (v1model) compiled it; ArtifactError if the files
+    are missing."""
+    names = {
+        "spec": (("k8s_lb.spec", "k8s_lb.context.json"), "k8s_lb.pna.p4info.txtpb"),
+        "json": (("k8s_lb.json",), "k8s_lb.v1model.p4info.txtpb"),
+    }
+    files, p4info = names[kind]
+    package = Path(__file__).resolve().parents[1]
+    # A wheel carries the files inside the package; a checkout has them where `make pipeline` writes them.
+    for folder in (package / "shipped", package.parents[1] / "pipeline" / "build"):
+        if (folder / files[0]).is_file() and (folder / p4info).is_file():
+            return Shipped(tuple(folder / f for f in files if (folder / f).is_file()), folder / p4info)
+    raise ArtifactError(
+        f"{files[0]} and {p4info} of the shipped load balancer are missing; run `make pipeline` "
+        f"or name an artifact"
+    )
+
+
+def load_program(paths: Sequence[Path], p4info: Path | None = None) -> Program:
+    """Load one program from `paths` (none: the shipped load balancer) and verify it.
+
+    `p4info` may also be among the paths. Without one, a `.spec` keeps p4c-dpdk's names and a JSON its own.
+    Raises ArtifactError (or UnsupportedError) with one sentence for anything wrong with the files;
+    VerifyError if the loader erred.
+    """
+    if not paths:
+        files = shipped()
+        paths, p4info = files.paths, p4info or files.p4info
+    found = _sort(paths)
+    if p4info is not None:
+        if "p4info" in found:
+            raise ArtifactError(f"{found['p4info'].path} and {p4info} are both P4Info; give one")
+        found["p4info"] = _File(p4info, b"")
+    info = _p4info(found["p4info"].path) if "p4info" in found else None
+    context = found.get("context")
+    if "json" in found:
+        if context is not None:
+            raise ArtifactError(
+                f"{context.path} belongs to a .spec, not to {found['json'].path}; leave it out"
+            )
+        return _load("json", found["json"].text(), found["json"].path.name, info, None)
+    if "spec" in found:
+        told = read_context(context.text(), str(context.path)) if context is not None else None
+        return _load("spec", found["spec"].text(), found["spec"].path.name, info, told)
+    given = ", ".join(str(file.path) for file in found.values())
+    raise ArtifactError(f"{given} alone is no program; add the JSON or the .spec of the same p4c run")
+
+
+def load_config(data: bytes, info: P4Info, name: str = "the device config") -> Program:
+    """Load a BMv2 JSON or a `.spec` given as bytes, as a P4Runtime client sends it; errors as
+    `load_program`."""
+    if not data.strip():
+        raise ArtifactError(f"{name} is empty; send the JSON or the .spec that p4c wrote")
+    kind = _kind(data, name)
+    if kind == "json" or kind == "spec":
+        return _load(kind, decode(data, name, "program"), name, info, None)
+    raise ArtifactError(f"{name} is a {_NAMES[kind]}, not a program; {_TAKES}")
+
+
+def _load(
+    kind: Literal["json", "spec"], text: str, name: str, info: P4Info | None, context: Context | None
+) -> Program:
+    if kind == "json":
+        program = bmv2_json.load_text(text, name, _optional_keys(info))
+    else:
+        program = dpdk_spec.load_text(text, name, info, context)
+    if info is not None:
+        check(program, info)  # first: a foreign P4Info is the user's mistake, and would not verify either
+    verify.check(program)
+    return program
+
+
+def _optional_keys(info: P4Info | None) -> frozenset[tuple[str, str]]:
+    """Keys that are optional in P4: BMv2's JSON calls them ternary."""
+    tables = info.tables.values() if info is not None else ()
+    return frozenset((t.name, f.name) for t in tables for f in t.match_fields if f.kind == "optional")
+
+
+def _p4info(path: Path) -> P4Info:
+    # Imported late: the protobuf stubs take longer to import than an artifact takes to load.
+    from p4nic.load.p4info import load_p4info
+
+    return load_p4info(path)
+
+
+# --- what is this file? ---------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    data: bytes
+
+    def text(self) -> str:
+        return decode(self.data, str(self.path), "program or context JSON")
+
+
+def _sort(paths: Sequence[Path]) -> dict[Kind, _File]:
+    found: dict[Kind, _File] = {}
+    rivals: dict[Kind, Kind] = {"json": "spec", "spec": "json"}
+    for path in paths:
+        data = read_bytes(path, _WHAT)
+        kind = _kind(data, str(path))
+        other = found.get(kind) or found.get(rivals.get(kind, kind))
+        if other is not None:
+            raise ArtifactError(
+                f"{other.path} and {path} cannot be loaded together: a target runs one program; "
+                f"give one of them"
+            )
+        found[kind] = _File(path, data)
+    return found
+
+
+def _kind(data: bytes, name: str) -> Kind:
+    """Tell by content, not by name: users rename files."""
+    start = data.lstrip()[:1]
+    if start in (b"{", b"["):
+        return _json_kind(data, name)
+    if b"\0" in data[:4096]:
+        return "p4info" if _is_binary_p4info(data) else _unknown(name, "a binary file of another kind")
+    if re.search(rb"^[ \t]*#include\b", data, re.M) or name.endswith((".p4", ".p4i")):
+        raise ArtifactError(
+            f"{name} is P4 source; compile it first: p4c-dpdk --arch pna -o OUT.spec, or p4c-bm2-ss "
+            f"-o OUT.json"
+        )
+    word = re.search(rb"^[ \t]*(?!#|;|//)(\w+)", data, re.M)
+    if word is not None and word[1] in _P4INFO_WORDS:
+        return "p4info"
+    if name.endswith(".spec") or (word is not None and word[1] in _SPEC_WORDS):
+        return "spec"
+    return _unknown(name, "text of another kind")
+
+
+def _json_kind(data: bytes, name: str) -> Kind:
+    if b'"header_types"' in data:
+        return "json"
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"{name} is not whole JSON ({error}); it was cut off, compile the P4 program again"
+        ) from None
+    if is_context(document):
+        return "context"
+    if isinstance(document, dict):
+        if "pkgInfo" in document or "pkg_info" in document:
+            return "p4info"
+        if "schema_version" in document and "tables" in document:
+            raise ArtifactError(f"{name} is a bf-rt schema, which p4nic does not need; leave it out")
+    return _unknown(name, "JSON of another kind")
+
+
+def _is_binary_p4info(data: bytes) -> bool:
+    from p4nic.load.p4info import parse_p4info
+
+    try:
+        message = parse_p4info(data, "")
+    except ArtifactError:
+        return False
+    return bool(message.tables or message.actions or message.HasField("pkg_info"))
+
+
+def _unknown(name: str, what: str) -> Kind:
+    raise ArtifactError(f"{name} is {what}; {_TAKES}, with a P4Info and p4c-dpdk's context JSON")

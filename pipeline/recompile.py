@@ -1,8 +1,9 @@
 """Compile the committed P4 programs with p4c and write their outputs and fingerprints.
 
-In: the `.p4` files under `pipeline/` and `tests/programs/`; p4c-dpdk and p4c-bm2-ss from PATH. Out: `build/` beside
-them, with `fingerprint.json` (SHA-256 of every source and output, p4c's version). Called by `make pipeline`; the
-fingerprint is checked by `tests/test_pipeline_fingerprint.py`, so that nobody edits a program without recompiling.
+In: the `.p4` files under `pipeline/` and `tests/programs/`; p4c-dpdk and p4c-bm2-ss from PATH.
+Out: `build/` beside them, with `fingerprint.json` (SHA-256 of every source and output, p4c's version).
+Called by `make pipeline`. `tests/test_pipeline_fingerprint.py` compares the fingerprint, so that nobody edits
+a program without recompiling.
 
 p4c is run inside the program's folder with relative paths: it writes the paths it is given into its outputs.
 """
@@ -24,8 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DPDK = "p4c-dpdk"
 BMV2 = "p4c-bm2-ss"
 
-# p4c's copy propagation folds the steps of a computation back into one expression, and p4c-dpdk then spends a metadata
-# field on every level of it: 283 bytes instead of 220, more than DPDK SWX can address. Hence the excluded pass.
+# p4c's copy propagation folds the steps of a computation back into one expression, and p4c-dpdk then spends a
+# metadata field on every level of it: 275 bytes instead of 221, more than DPDK SWX can address. Hence the
+# excluded pass.
 DPDK_OPTIONS = ("--arch", "pna", "--excludeMidendPasses", "P4::LocalCopyPropagation")
 
 # p4c-dpdk writes the moment and the command line into the context JSON: different on every run.
@@ -77,8 +79,8 @@ def compiler_version() -> str:
     for name in (DPDK, BMV2):
         if shutil.which(name) is None:
             raise RecompileError(
-                f"{name} is not on PATH. Install p4c (https://github.com/p4lang/p4c) or use the image that has it; "
-                "the committed outputs in build/ need no compiler."
+                f"{name} is not on PATH. Install p4c (https://github.com/p4lang/p4c) or use the image that "
+                "has it; the committed outputs in build/ need no compiler."
             )
         done = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
         found = re.search(r"Version\s+(\S+)\s+\(SHA:\s+(\w+)", done.stdout + done.stderr)
@@ -86,8 +88,10 @@ def compiler_version() -> str:
             raise RecompileError(f"{name} --version names no version and commit.")
         versions[name] = found.groups()
     if versions[DPDK][1] != versions[BMV2][1]:
-        raise RecompileError(f"{DPDK} is of commit {versions[DPDK][1]}, {BMV2} of {versions[BMV2][1]}; use one build.")
-    return " ".join(versions[BMV2])   # p4c-dpdk calls itself 0.1
+        raise RecompileError(
+            f"{DPDK} is of commit {versions[DPDK][1]}, {BMV2} of {versions[BMV2][1]}; use one build."
+        )
+    return " ".join(versions[BMV2])  # p4c-dpdk calls itself 0.1
 
 
 def compile_one(job: Job) -> None:
@@ -98,7 +102,14 @@ def compile_one(job: Job) -> None:
     with tempfile.TemporaryDirectory(dir=build) as scratch_name:
         scratch = Path(scratch_name)
         out = scratch.relative_to(folder)
-        command = [job.compiler, "--Wdisable", "-o", str(out / job.output), "--p4runtime-files", str(out / job.p4info)]
+        command = [
+            job.compiler,
+            "--Wdisable",
+            "-o",
+            str(out / job.output),
+            "--p4runtime-files",
+            str(out / job.p4info),
+        ]
         if job.compiler == DPDK:
             command += DPDK_OPTIONS
         if job.context is not None:

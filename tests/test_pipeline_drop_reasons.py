@@ -31,5 +31,7 @@ def test_every_reason_is_given_somewhere() -> None:
 
 def test_the_contract_lists_every_reason() -> None:
     text = DOCS.read_text()
-    missing = [f"{n} {name}" for name, n in p4_constants().items() if not re.search(rf"\b{n} `?{name}\b", text)]
+    missing = [
+        f"{n} {name}" for name, n in p4_constants().items() if not re.search(rf"\b{n} `?{name}\b", text)
+    ]
     assert missing == []

@@ -1,10 +1,14 @@
-"""Both shells offer the control plane the same tables, actions, keys and parameters, except where listed with a reason."""
+"""Both shells offer the control plane the same tables, actions, keys and parameters.
+
+Exceptions are listed here, each with its reason.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from google.protobuf import text_format
+
 from p4rt import p4i
 
 T = TypeVar("T")
@@ -19,7 +23,6 @@ ONLY_PNA_ACTIONS = {
     "Lb.closing_hit": "action of Lb.closing",
     "Lb.closing_miss": "action of Lb.closing",
 }
-# Direct calls in apply: p4c-bm2-ss and p4c-dpdk both list them as actions, but no table refers to them.
 SIZES_DIFFER = {
     "Lb.flow_table": "DPDK counts buckets of four entries (65,536 x 4), v1model counts entries (262,144)",
 }
@@ -86,7 +89,8 @@ def test_exceptions_are_still_needed() -> None:
 
 def test_ids_of_tables_and_actions_agree() -> None:
     def ids(info: p4i.P4Info) -> dict[str, int]:
-        return {thing.preamble.name: thing.preamble.id for thing in (*info.tables, *info.actions)}
+        preambles = [table.preamble for table in info.tables] + [action.preamble for action in info.actions]
+        return {preamble.name: preamble.id for preamble in preambles}
 
     pna, v1model = ids(PNA), ids(V1MODEL)
     assert {name: pna[name] for name in pna.keys() & v1model.keys()} == {
@@ -104,16 +108,22 @@ def test_sizes_agree() -> None:
 
 def test_counters_agree() -> None:
     def counters(info: p4i.P4Info) -> set[tuple[str, int, str]]:
-        return {
-            (c.preamble.name, c.size, p4i.CounterSpec.Unit.Name(c.spec.unit)) for c in info.counters
-        } | {(c.preamble.name, 0, p4i.CounterSpec.Unit.Name(c.spec.unit)) for c in info.direct_counters}
+        return {(c.preamble.name, c.size, p4i.CounterSpec.Unit.Name(c.spec.unit)) for c in info.counters} | {
+            (c.preamble.name, 0, p4i.CounterSpec.Unit.Name(c.spec.unit)) for c in info.direct_counters
+        }
 
     assert counters(PNA) == counters(V1MODEL)
-    assert {name for name, _, _ in counters(PNA)} == {"Lb.flow_counter", "Lb.service_counter", "Lb.drop_counter"}
+    assert {name for name, _, _ in counters(PNA)} == {
+        "Lb.flow_counter",
+        "Lb.service_counter",
+        "Lb.drop_counter",
+    }
 
 
 def test_the_v1model_shell_alone_has_the_digest_and_the_idle_timeout() -> None:
     assert [digest.preamble.name for digest in V1MODEL.digests] == ["flow_digest_t"]
     assert not PNA.digests
-    timeouts = {t.preamble.name for t in V1MODEL.tables if t.idle_timeout_behavior == p4i.Table.NOTIFY_CONTROL}
+    timeouts = {
+        t.preamble.name for t in V1MODEL.tables if t.idle_timeout_behavior == p4i.Table.NOTIFY_CONTROL
+    }
     assert timeouts == {"Lb.flow_table"}

@@ -202,7 +202,8 @@ def mutations(seed: int) -> str:
 
 
 def test_no_mutation_gets_past_the_error_tree() -> None:
-    """Whatever is done to the text, it loads and verifies, or an ArtifactError says in one line what is wrong."""
+    """Whatever is done to the text, it loads and verifies, or an ArtifactError says in one line what is
+    wrong."""
     info = nat_p4info()
     loaded = 0
     messages = []

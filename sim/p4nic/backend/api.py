@@ -1,10 +1,10 @@
 """What a backend is, to everyone above it: Protocols and the plain data that crosses.
 
-A *Backend* turns a verified Program into a *Pipeline*: executable code plus all its data-plane state (tables, groups,
-counters, registers, meters, replication). The switch (`target`) is the only caller; it serialises all calls, so a
-Pipeline needs no locks: packets are processed in bursts, state changes between two bursts. Time is always an argument,
-in nanoseconds on the switch's clock. Names everywhere; values are non-negative Python ints that fit their width (the caller
-has checked that: `target.tables` validates, a Pipeline trusts).
+A *Backend* turns a verified Program into a *Pipeline*: executable code plus all its data-plane state (tables,
+groups, counters, registers, meters, replication). The switch (`target`) is the only caller; it serialises all
+calls, so a Pipeline needs no locks: packets are processed in bursts, state changes between two bursts. Time
+is always an argument, in nanoseconds on the switch's clock. Names everywhere; values are non-negative Python
+ints that fit their width (the caller has checked that: `target.tables` validates, a Pipeline trusts).
 
 Implementations: `backend.interp` (the definition), `backend.native` (the product).
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any as Json
-from typing import Literal, Protocol, final
+from typing import Literal, NamedTuple, Protocol, final
 
 from p4nic.ir.program import ActionCall, Match, Program
 
@@ -23,15 +23,17 @@ HASHES = (
     "crc16", "crc16_custom", "crc32", "crc32_custom", "crc32c", "crcCCITT", "csum16", "xor16", "identity",
     "round_robin", "jhash", "toeplitz", "ones_complement16",
 )  # fmt: skip
-"""Algorithm names a Hash instruction may carry. crc32 is IEEE 802.3 (reflected, init and final xor all ones); crc32c is
-`rte_hash_crc` (Castagnoli, reflected, init 0, no final xor); crc16 is ARC; crcCCITT is CCITT-FALSE as BMv2 has it."""
+"""Algorithm names a Hash instruction may carry. crc32 is IEEE 802.3 (reflected, init and final xor all ones);
+crc32c is `rte_hash_crc` (Castagnoli, reflected, init 0, no final xor); crc16 is ARC; crcCCITT is CCITT-FALSE
+as BMv2 has it."""
 
 
 class Semantics(Enum):
     """Where p4c-dpdk's world and the PNA specification differ, which one a `.spec` gets (`--semantics`).
 
-    DPDK: metadata survives from packet to packet is *not* imitated (it is undefined); drop is immediate; runts extract as zeros.
-    SPEC: a packet shorter than its parser wants is dropped with reason "packet too short". Both: `drop` is an instruction of the artifact.
+    DPDK: metadata survives from packet to packet is *not* imitated (it is undefined); drop is immediate;
+    runts extract as zeros. SPEC: a packet shorter than its parser wants is dropped with reason "packet too
+    short". Both: `drop` is an instruction of the artifact.
     """
 
     SPEC = "spec"
@@ -41,7 +43,8 @@ class Semantics(Enum):
 @final
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a Pipeline is made. Sizes override the artifact's table sizes; `seed` feeds Random and nothing else."""
+    """How a Pipeline is made. Sizes override the artifact's table sizes; `seed` feeds Random and nothing
+    else."""
 
     cpu_port: int = 510
     drop_port: int = 511
@@ -52,7 +55,8 @@ class Options:
     port_count: int = 512
 
 
-# --- entries -------------------------------------------------------------------------------------------------
+# --- entries
+# -------------------------------------------------------------------------------------------------
 
 
 @final
@@ -80,7 +84,8 @@ class WeightedAction:
 @final
 @dataclass(frozen=True, slots=True)
 class ActionSet:
-    """The one-shot way to fill an action selector. `target.tables` keeps it: a Pipeline is given a GroupRef instead, never this."""
+    """The one-shot way to fill an action selector. `target.tables` keeps it: a Pipeline is given a GroupRef
+    instead, never this."""
 
     actions: tuple[WeightedAction, ...]
 
@@ -93,8 +98,8 @@ Origin = Literal["control", "learned", "const"]
 class Entry:
     """A table entry as it goes in and comes out.
 
-    `key` has one Match per key of the table, in its order. `priority`: higher wins, 0 where the table has none.
-    `idle_timeout_ns` 0: never expires. On the way out `learned` entries carry origin "learned" and the
+    `key` has one Match per key of the table, in its order. `priority`: higher wins, 0 where the table has
+    none. `idle_timeout_ns` 0: never expires. On the way out `learned` entries carry origin "learned" and the
     timeout of their profile. Equality of (table, key, priority) is identity.
     """
 
@@ -111,7 +116,8 @@ class Entry:
 @final
 @dataclass(frozen=True, slots=True)
 class EntryState:
-    """What a read adds to an entry: `idle_ns` since the last hit (or rearm, for a learner), direct counter."""
+    """What a read adds to an entry: `idle_ns` since the last hit (or rearm, for a learner), direct
+    counter."""
 
     entry: Entry
     idle_ns: int
@@ -122,7 +128,8 @@ class EntryState:
 @final
 @dataclass(frozen=True, slots=True)
 class MeterConfig:
-    """Rates in units (packets or bytes) per second and bursts in units. kind: RFC 2698, RFC 2697, or one rate two colours."""
+    """Rates in units (packets or bytes) per second and bursts in units. kind: RFC 2698, RFC 2697, or one rate
+    two colours."""
 
     kind: Literal["two_rate_three_color", "single_rate_three_color", "single_rate_two_color"]
     cir: int
@@ -150,7 +157,8 @@ class CloneSession:
     class_of_service: int = 0
 
 
-# --- events --------------------------------------------------------------------------------------------------
+# --- events
+# --------------------------------------------------------------------------------------------------
 
 
 @final
@@ -163,14 +171,15 @@ class DigestMessage:
 @final
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """An entry whose idle timeout passed. `removed`: a learned entry is gone; a control-plane entry stays (P4Runtime) and is
-    reported once, again only after a hit."""
+    """An entry whose idle timeout passed. `removed`: a learned entry is gone; a control-plane entry stays
+    (P4Runtime) and is reported once, again only after a hit."""
 
     state: EntryState
     removed: bool
 
 
-# --- packets -------------------------------------------------------------------------------------------------
+# --- packets
+# -------------------------------------------------------------------------------------------------
 
 
 @final
@@ -178,8 +187,9 @@ class Expired:
 class Outcome:
     """What became of one received packet: copies in order of sending, or the reason there is none.
 
-    `drop_reason` is "" when something was sent. Reasons are short fixed phrases ("drop action", "egress port does
-    not exist", "parser error PacketTooShort", "multicast group has no member"): they name the target's drop counters.
+    `drop_reason` is "" when something was sent. Reasons are short fixed phrases ("drop action", "egress port
+    does not exist", "parser error PacketTooShort", "multicast group has no member"): they name the target's
+    drop counters.
     """
 
     sent: tuple[tuple[int, bytes], ...]
@@ -187,14 +197,15 @@ class Outcome:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class TraceEvent:
-    """One step of a traced packet: `kind` says what, `data` is JSON-ready detail.
+class TraceEvent(NamedTuple):
+    """One step of a traced packet (a tuple, because a traced packet makes hundreds): `kind` says what, `data`
+    is JSON-ready detail.
 
     Kinds and their data: "state" {name}; "extract" {header, fields}; "apply" {table, key, hit, entry, near}
     (`near`: entries that almost matched with the field that failed); "action" {name, args}; "branch" {taken};
-    "write" {place, old, new}; "learn" {table, key, action, args, ok}; "emit" {header}; "send" {port, bytes}; "drop" {reason};
-    "digest" {...}; "log" {text}; "error" {name}; "count" {...}. Every event has `source`, "" if unknown.
+    "write" {place, old, new}; "learn" {table, key, action, args, ok}; "emit" {header}; "send" {port, bytes};
+    "drop" {reason}; "digest" {...}; "log" {text}; "error" {name}; "count" {...}. Every event has `source`, ""
+    if unknown.
     """
 
     kind: str
@@ -278,8 +289,8 @@ class Pipeline(Protocol):
 
     # statistics
     def statistics(self) -> Mapping[str, int]:
-        """Counters of the engine itself: "learned", "learn_failed", "rearmed", "forgotten", "expired", "digest_dropped",
-        "assert_failed", and "table.NAME.hit"/"table.NAME.miss"."""
+        """Counters of the engine itself: "learned", "learn_failed", "rearmed", "forgotten", "expired",
+        "digest_dropped", "assert_failed", and "table.NAME.hit"/"table.NAME.miss"."""
         ...
 
     def close(self) -> None: ...

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any as Json
 from typing import final
 
-from p4nic.backend.api import Semantics
+from p4nic.backend.api import Semantics, TraceEvent
 from p4nic.backend.interp import checksum, runtime, trace
 from p4nic.backend.interp.emit.code import CodeWriter
 from p4nic.backend.interp.emit.flow import CodeEmitter
@@ -119,7 +119,7 @@ def _namespace(program: Program, state: State) -> dict[str, Json]:
         "log_message": state.log_message,
         "error_name": _error_names(program),
         "fill": fill,
-        "tell": runtime.tell,
+        "TraceEvent": TraceEvent,
         "tell_apply": trace.tell_apply,
         "tell_action": trace.tell_action,
         "tell_learn": trace.tell_learn,

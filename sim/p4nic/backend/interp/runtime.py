@@ -98,7 +98,7 @@ class Packet:
 
 
 def tell(packet: Packet, kind: str, source: str, data: dict[str, Json]) -> None:
-    """Record one step; only the traced build calls this."""
+    """Record one step, if the packet is traced. (Generated code appends by itself: it knows.)"""
     if packet.trace is not None:
         packet.trace.append(TraceEvent(kind, source, data))
 

@@ -16,7 +16,7 @@ from p4nic.backend.interp.tables.table import MatchTable
 from p4nic.ir.program import Any, Exact, Lpm, Match, Range, Ternary
 
 NEAR_SHOWN = 3
-NEAR_SEARCHED = 4096
+NEAR_SEARCHED = 1024
 """Entries looked at for near misses: the search is linear, and a trace must not take a second."""
 
 

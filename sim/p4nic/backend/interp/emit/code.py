@@ -204,4 +204,4 @@ class CodeWriter:
     def tell(self, kind: str, source: Source, data: str) -> None:
         """In the traced build, record a step; `data` is the inside of a dict display."""
         if self.traced:
-            self.module.line(f"tell(pkt, {kind!r}, {source_text(source)}, {{{data}}})")
+            self.module.line(f"pkt.trace.append(TraceEvent({kind!r}, {source_text(source)}, {{{data}}}))")

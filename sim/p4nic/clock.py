@@ -1,4 +1,5 @@
-"""The two clocks a switch can run by. Nothing below `target` ever reads one: time is passed in, in nanoseconds."""
+"""The two clocks a switch can run by. Nothing below `target` ever reads one: time is passed in, in
+nanoseconds."""
 
 from __future__ import annotations
 

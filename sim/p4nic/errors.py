@@ -1,15 +1,16 @@
 """Every error p4nic raises on purpose, in one tree.
 
     P4nicError
-    ├── ArtifactError       a file p4c wrote (JSON, .spec, P4Info, context) that we cannot take: whose fault, where
+    ├── ArtifactError       a file p4c wrote (JSON, .spec, P4Info, context) that we cannot take
     │   └── UnsupportedError    a construct we know and refuse, with its P4 position and the way out
-    ├── VerifyError         a Program that breaks the IR's rules: our loader's mistake, with the list of problems
+    ├── VerifyError         a Program that breaks the IR's rules, with the list of problems
     ├── InputError          what a user gave us: flag, entries file, pcap, testbed, frame
     ├── StateError          a change of data-plane state that is refused; `.kind` says why (see ErrorKind)
     └── PortError           an interface that is missing, busy or gone
 
 Each message is one sentence that names the thing and its value and shows the way out. Callers ask `.kind`;
-nobody parses text. The command line ends on exit code 2 for all of them, the server maps `.kind` to a gRPC status.
+nobody parses text. The command line ends on exit code 2 for all of them, the server maps `.kind` to a gRPC
+status.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ class P4nicError(Exception):
 
 
 class ArtifactError(P4nicError):
-    """The artifact is not what p4c writes: truncated, wrong version, inconsistent, or names something absent."""
+    """The artifact is not what p4c writes: truncated, wrong version, inconsistent, or names something
+    absent."""
 
 
 @final
 class UnsupportedError(ArtifactError):
-    """The artifact is valid, but uses a construct p4nic refuses; raised at load, never at the first packet."""
+    """The artifact is valid, but uses a construct p4nic refuses; raised at load, never at the first
+    packet."""
 
 
 @final

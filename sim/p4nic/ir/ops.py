@@ -1,19 +1,20 @@
 """The instructions of the IR: flat three-address code with labels.
 
-Out of: loaders. Into: verify, text, every backend. All classes are final; match on them and close with `assert_never`.
+Out of: loaders. Into: verify, text, every backend. All classes are final; match on them and close with
+`assert_never`.
 
-**One rule of arithmetic**: an operation computes on the infinite integers its operands stand for, then wraps the
-result to the destination's width and sign. (BMv2 computes unbounded and truncates on store; DPDK SWX computes in 64
-bits and truncates on store. Loaders choose widths of temporaries so that nothing is lost that the artifact keeps.)
-Comparisons and logic give 1 or 0. Shifts by more than the width give 0 (or -1 for a negative, arithmetic, right shift).
-Division and modulo by zero give 0.
+**One rule of arithmetic**: an operation computes on the infinite integers its operands stand for, then wraps
+the result to the destination's width and sign. (BMv2 computes unbounded and truncates on store; DPDK SWX
+computes in 64 bits and truncates on store. Loaders choose widths of temporaries so that nothing is lost that
+the artifact keeps.) Comparisons and logic give 1 or 0. Shifts by more than the width give 0 (or -1 for a
+negative, arithmetic, right shift). Division and modulo by zero give 0.
 
-Reading a field of an invalid header gives 0; writing one does nothing. (DPDK leaves old bytes there; a program
-must not depend on either.)
+Reading a field of an invalid header gives 0; writing one does nothing. (DPDK leaves old bytes there; a
+program must not depend on either.)
 
-**Control flow**: code runs from the first instruction; `Jump`, `Branch…`, `Switch` go to a `Label` of the same code;
-running off the end is `Return`. Which instructions may stand where is `verify`'s business:
-parser blocks have Extract…, pipelines of a `.spec` hold everything in one code.
+**Control flow**: code runs from the first instruction; `Jump`, `Branch…`, `Switch` go to a `Label` of the
+same code; running off the end is `Return`. Which instructions may stand where is `verify`'s business: parser
+blocks have Extract…, pipelines of a `.spec` hold everything in one code.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Literal, final
 
 from p4nic.ir.types import Source
 
-# --- operands ------------------------------------------------------------------------------------------------
+# --- operands ---
 
 
 @final
@@ -46,7 +47,8 @@ class Ref:
 @final
 @dataclass(frozen=True, slots=True)
 class StackRef:
-    """A field of a stack element chosen at run time. `index` is an operand, or "last" (the newest extracted)."""
+    """A field of a stack element chosen at run time. `index` is an operand, or "last" (the newest
+    extracted)."""
 
     stack: str
     index: Operand | Literal["last"]
@@ -114,7 +116,7 @@ BinaryOp = Literal[
 """sat_add and sat_sub saturate at the destination's bounds instead of wrapping."""
 CompareOp = Literal["eq", "ne", "lt", "le", "gt", "ge"]
 
-# --- moving and computing ------------------------------------------------------------------------------------
+# --- moving and computing ---
 
 
 @final
@@ -167,9 +169,10 @@ class Choose:
 class Hash:
     """dst = base + (hash(inputs) mod modulus), or the plain hash where modulus is None.
 
-    `inputs` are laid end to end, big-endian and padded with zero bits to a whole byte at the end; with `host_order` each input
-    is whole bytes, little-endian (DPDK hashes its metadata struct as it lies in memory). A varbit contributes its current bits.
-    `with_payload` appends the bytes the parser did not extract. Algorithms: `backend.api.HASHES`.
+    `inputs` are laid end to end, big-endian and padded with zero bits to a whole byte at the end; with
+    `host_order` each input is whole bytes, little-endian (DPDK hashes its metadata struct as it lies in
+    memory). A varbit contributes its current bits. `with_payload` appends the bytes the parser did not
+    extract. Algorithms: `backend.api.HASHES`.
     """
 
     dst: Place
@@ -185,7 +188,8 @@ class Hash:
 @final
 @dataclass(frozen=True, slots=True)
 class ChecksumAdd:
-    """SWX `ckadd`/`cksub`: dst (16 bits, one's complement checksum) with `src` added to or subtracted from the data it covers.
+    """SWX `ckadd`/`cksub`: dst (16 bits, one's complement checksum) with `src` added to or subtracted from
+    the data it covers.
 
     `src` of 16, 32, 48, 64 or 128 bits counts as 16-bit words; a header name counts every word of the header.
     As DPDK does it, a result of 0 is stored as 0xFFFF (reference/platform-semantics: T2).
@@ -208,7 +212,7 @@ class Random:
     source: Source = Source()
 
 
-# --- headers -------------------------------------------------------------------------------------------------
+# --- headers ---
 
 
 @final
@@ -259,16 +263,17 @@ class Pop:
     source: Source = Source()
 
 
-# --- parsing and deparsing -----------------------------------------------------------------------------------
+# --- parsing and deparsing ---
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """Take a header (or, for a stack name, its next element) from the packet; too short is parser error PacketTooShort.
+    """Take a header (or, for a stack name, its next element) from the packet; too short is parser error
+    PacketTooShort.
 
-    `varbit_bits` is the length of the header's varbit field. Where the architecture is "swx" a short packet is not an
-    error but a rejected packet (`--semantics spec`), or zero-filled (`--semantics dpdk`).
+    `varbit_bits` is the length of the header's varbit field. Where the architecture is "swx" a short packet
+    is not an error but a rejected packet (`--semantics spec`), or zero-filled (`--semantics dpdk`).
     """
 
     header: str
@@ -279,7 +284,8 @@ class Extract:
 @final
 @dataclass(frozen=True, slots=True)
 class Lookahead:
-    """dst = `dst`-width bits found `offset` bits after the cursor, cursor unmoved. A header name fills the whole header."""
+    """dst = `dst`-width bits found `offset` bits after the cursor, cursor unmoved. A header name fills the
+    whole header."""
 
     dst: Place | str
     offset: int = 0
@@ -298,7 +304,8 @@ class Advance:
 @final
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """If cond == 0: the parser stops with this error. `error` is a name of Program.errors, or its number at run time."""
+    """If cond == 0: the parser stops with this error. `error` is a name of Program.errors, or its number at
+    run time."""
 
     cond: Operand
     error: str | Operand
@@ -323,13 +330,14 @@ class Emit:
     source: Source = Source()
 
 
-# --- control flow --------------------------------------------------------------------------------------------
+# --- control flow ---
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A place to go to. kind "state" marks a parser state (traces, coverage), "node" a control node of the artifact."""
+    """A place to go to. kind "state" marks a parser state (traces, coverage), "node" a control node of the
+    artifact."""
 
     name: str
     kind: Literal["plain", "state", "node"] = "plain"
@@ -358,7 +366,8 @@ class Branch:
 @final
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One arm of a Switch: every key & mask == value, or the keys are a member of `value_set`. A mask of -1 is exact."""
+    """One arm of a Switch: every key & mask == value, or the keys are a member of `value_set`. A mask of -1
+    is exact."""
 
     values: tuple[int, ...]
     masks: tuple[int, ...]
@@ -436,7 +445,7 @@ class Exit:
     source: Source = Source()
 
 
-# --- state ---------------------------------------------------------------------------------------------------
+# --- state ---
 
 
 @final
@@ -473,7 +482,8 @@ class Forget:
 @final
 @dataclass(frozen=True, slots=True)
 class EntryId:
-    """dst = the index of the entry the last lookup hit, in [0, table size); 0 on a miss. Stable while the entry lives."""
+    """dst = the index of the entry the last lookup hit, in [0, table size); 0 on a miss. Stable while the
+    entry lives."""
 
     dst: Place
     source: Source = Source()
@@ -482,7 +492,8 @@ class EntryId:
 @final
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Add to an indexed counter; an amount of None leaves that half alone. An index beyond the size is ignored."""
+    """Add to an indexed counter; an amount of None leaves that half alone. An index beyond the size is
+    ignored."""
 
     counter: str
     index: Operand
@@ -505,7 +516,8 @@ class CountDirect:
 @final
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """dst = colour (0 green, 1 yellow, 2 red) of this packet at `index` of a meter; `index` None is the hit entry's direct meter.
+    """dst = colour (0 green, 1 yellow, 2 red) of this packet at `index` of a meter; `index` None is the hit
+    entry's direct meter.
 
     `length` None means the received length; `color` None means colour-blind.
     """
@@ -551,7 +563,7 @@ class RegisterAdd:
     source: Source = Source()
 
 
-# --- packets -------------------------------------------------------------------------------------------------
+# --- packets ---
 
 
 @final
@@ -567,7 +579,8 @@ class Digest:
 @final
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """v1model clone: "i2e" takes the packet as received, "e2e" as deparsed at the end; `fields` keep their value."""
+    """v1model clone: "i2e" takes the packet as received, "e2e" as deparsed at the end; `fields` keep their
+    value."""
 
     kind: Literal["i2e", "e2e"]
     session: Operand
@@ -587,7 +600,8 @@ class Resubmit:
 @final
 @dataclass(frozen=True, slots=True)
 class Recirculate:
-    """v1model: after deparsing, start over with the outgoing packet, keeping `fields`. SWX: the packet's metadata is kept."""
+    """v1model: after deparsing, start over with the outgoing packet, keeping `fields`. SWX: the packet's
+    metadata is kept."""
 
     fields: tuple[Ref, ...] = ()
     source: Source = Source()
@@ -605,7 +619,8 @@ class RecirculationId:
 @final
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """SWX `mirror`: at `Transmit`, also send the outgoing packet through mirroring session `session`, held in `slot`."""
+    """SWX `mirror`: at `Transmit`, also send the outgoing packet through mirroring session `session`, held in
+    `slot`."""
 
     slot: Operand
     session: Operand
@@ -672,7 +687,8 @@ Op = (
     | SetValid | SetInvalid | CopyHeader | Push | Pop
     | Extract | Lookahead | Advance | Verify | Reject | Emit
     | Label | Jump | Branch | Switch | Apply | BranchHit | BranchAction | Call | Return | Exit
-    | Learn | Rearm | Forget | EntryId | Count | CountDirect | Meter | RegisterRead | RegisterWrite | RegisterAdd
+    | Learn | Rearm | Forget | EntryId
+    | Count | CountDirect | Meter | RegisterRead | RegisterWrite | RegisterAdd
     | Digest | Clone | Resubmit | Recirculate | RecirculationId | Mirror | Truncate
     | Receive | Transmit | Drop | LogMessage | Assert
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """A Program: everything one artifact says, by name. Numbers (P4Info ids, BMv2 ids) never enter here.
 
-Out of: `load`. Into: `verify`, `text`, every backend, `target`. Flat and frozen; mappings keep the artifact's order.
+Out of: `load`. Into: `verify`, `text`, every backend, `target`. Flat and frozen; mappings keep the artifact's
+order.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from p4nic.ir.types import Header, HeaderType, Source, Stack, Union
 MatchKind = Literal["exact", "lpm", "ternary", "range", "optional"]
 """`optional` matches one value or anything, and has a priority like ternary and range."""
 Architecture = Literal["v1model", "psa", "pna", "swx"]
-"""What surrounds the blocks: `v1model`, `psa` and `pna` as BMv2's compilers write them, `swx` as p4c-dpdk does."""
+"""What surrounds the blocks: `v1model`, `psa` and `pna` as BMv2's compilers write them, `swx` as p4c-dpdk
+does."""
 BlockKind = Literal["parser", "control", "deparser", "pipeline"]
 
 
@@ -111,7 +113,8 @@ Match = Exact | Lpm | Ternary | Range | Any
 @final
 @dataclass(frozen=True, slots=True)
 class ConstEntry:
-    """An entry the artifact itself brings. A higher `priority` wins (loaders turn BMv2's lower-wins around)."""
+    """An entry the artifact itself brings. A higher `priority` wins (loaders turn BMv2's lower-wins
+    around)."""
 
     key: tuple[Match, ...]
     call: ActionCall
@@ -124,9 +127,9 @@ class Table:
     """A match-action table.
 
     `learner_timeouts` (seconds by profile index) marks an add-on-miss table; () is an ordinary one.
-    `implementation` names an ActionProfile; then entries point to members or groups instead of carrying an action.
-    `counter`/`meter` name the direct resource. `counts_on_hit`: a hit counts by itself (v1model direct_counter); else CountDirect does.
-    `meter_result` is where a v1model direct meter puts its colour.
+    `implementation` names an ActionProfile; then entries point to members or groups instead of carrying an
+    action. `counter`/`meter` name the direct resource. `counts_on_hit`: a hit counts by itself (v1model
+    direct_counter); else CountDirect does. `meter_result` is where a v1model direct meter puts its colour.
     """
 
     name: str
@@ -159,9 +162,11 @@ class Table:
 @final
 @dataclass(frozen=True, slots=True)
 class ActionProfile:
-    """Members, and groups of them where `selector_inputs` is given: which member is hash(inputs) mod the group's weights.
+    """Members, and groups of them where `selector_inputs` is given: which member is hash(inputs) mod the
+    group's weights.
 
-    A group's members are laid out by ascending member id, each repeated by its weight. `selector_host_order` is Hash's `host_order`.
+    A group's members are laid out by ascending member id, each repeated by its weight. `selector_host_order`
+    is Hash's `host_order`.
     """
 
     name: str
@@ -226,9 +231,9 @@ class ValueSet:
 @final
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A programmable block. v1model: `parser`, `verify_checksum`, `ingress`, `egress`, `compute_checksum`, `deparser`
-    under exactly these names in Program.blocks; psa adds `ingress_parser` … ; pna (BMv2): `main_parser`, `main_control`,
-    `main_deparser`; swx: one block `pipeline`."""
+    """A programmable block. v1model: `parser`, `verify_checksum`, `ingress`, `egress`, `compute_checksum`,
+    `deparser` under exactly these names in Program.blocks; psa adds `ingress_parser` … ; pna (BMv2):
+    `main_parser`, `main_control`, `main_deparser`; swx: one block `pipeline`."""
 
     name: str
     kind: BlockKind

@@ -1,7 +1,7 @@
 """Data layout of a Program: header types, header instances, stacks, unions, source positions.
 
-In: nothing. Out: plain frozen data. Used by every module that handles a Program.
-Widths are bits. A *header* instance has a validity bit unless it is `metadata`, which is always valid and zeroed per packet.
+In: nothing. Out: plain frozen data. Used by every module that handles a Program. Widths are bits. A *header*
+instance has a validity bit unless it is `metadata`, which is always valid and zeroed per packet.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Field:
 @final
 @dataclass(frozen=True, slots=True)
 class HeaderType:
-    """Fields in wire order, most significant first. A header's fields add up to whole bytes; metadata need not."""
+    """Fields in wire order, most significant first. A header's fields add up to whole bytes; metadata need
+    not."""
 
     name: str
     fields: tuple[Field, ...]

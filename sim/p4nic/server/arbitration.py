@@ -1,11 +1,12 @@
 """Who may write: P4Runtime's client arbitration (specification 1.5, section 5) as a pure state machine.
 
-In: what streams say (open, MasterArbitrationUpdate, gone). Out: notices to send, or a refusal that ends the stream.
-No gRPC, no protobuf, no threads: the stream service holds a lock around every call and delivers the notices in order.
+In: what streams say (open, MasterArbitrationUpdate, gone). Out: notices to send, or a refusal that ends the
+stream. No gRPC, no protobuf, no threads: the stream service holds a lock around every call and delivers the
+notices in order.
 
-The rules that surprise: the primary is whoever's election id is at least the highest *ever seen* for its role, so when the
-primary leaves there is none until somebody sends such an id (nobody is promoted); an unset election id is lower
-than any id, {0,0} included, and never primary.
+The rules that surprise: the primary is whoever's election id is at least the highest *ever seen* for its
+role, so when the primary leaves there is none until somebody sends such an id (nobody is promoted); an unset
+election id is lower than any id, {0,0} included, and never primary.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class ArbitrationRefused(Exception):
 @final
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One MasterArbitrationUpdate to send. `highest` is the highest election id ever seen for the role, None if none."""
+    """One MasterArbitrationUpdate to send. `highest` is the highest election id ever seen for the role, None
+    if none."""
 
     stream: int
     standing: Standing
@@ -71,7 +73,8 @@ class _Role:
 @final
 @dataclass(slots=True)
 class Arbiter:
-    """All streams of one device. Streams are numbers the caller makes up; ids are 128-bit ints (high << 64 | low)."""
+    """All streams of one device. Streams are numbers the caller makes up; ids are 128-bit ints (high << 64 |
+    low)."""
 
     device_id: int
     max_streams: int = 128
@@ -145,7 +148,8 @@ class Arbiter:
                     f"this stream arbitrates for device {self.device_id}; open another stream for device {device_id}",
                 )
             raise ArbitrationRefused(
-                Refusal.UNKNOWN_DEVICE, f"there is no device {device_id} here; the only device is {self.device_id}"
+                Refusal.UNKNOWN_DEVICE,
+                f"there is no device {device_id} here; the only device is {self.device_id}",
             )
         if known is not None and known.role != role:
             raise ArbitrationRefused(
@@ -157,7 +161,12 @@ class Arbiter:
                 Refusal.TOO_MANY_STREAMS, f"{self.max_streams} streams are open already; close one first"
             )
         for other, client in self._clients.items():
-            if other != stream and client.role == role and election_id is not None and client.election_id == election_id:
+            if (
+                other != stream
+                and client.role == role
+                and election_id is not None
+                and client.election_id == election_id
+            ):
                 raise ArbitrationRefused(
                     Refusal.ELECTION_ID_IN_USE,
                     f"election id {election_id} is in use by another client of role {role!r}; choose another",

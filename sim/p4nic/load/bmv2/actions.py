@@ -59,9 +59,7 @@ class Actions:
                 variant = self.variants[number]
                 if chosen.setdefault(self.by_id[number], variant) != variant:
                     name = self.by_id[number]
-                    raise node.unsupported(
-                        f"two variants of {name!r} in one table", "give each its own @name"
-                    )
+                    raise node.unsupported(f"two variants of {name!r} in one table", "give each an @name")
         for name, variant in chosen.items():
             em.add(Move(Ref(VARIANTS, name), Const(variant, VARIANT_BITS)))
 

@@ -41,6 +41,7 @@ from p4nic.ir.ops import (
 )
 from p4nic.load.bmv2 import places, values
 from p4nic.load.bmv2.emit import Emitter, const
+from p4nic.load.bmv2.scope import ALGORITHMS
 from p4nic.load.bmv2.tree import Node
 
 DROP_PORT = 511
@@ -254,13 +255,23 @@ def _nothing(em: Emitter, call: Node, params: list[Node]) -> None:
 def _hash(em: Emitter, call: Node, params: list[Node]) -> None:
     dst, _ = places.place(em, params[0])
     calculation = em.scope.lookup(em.scope.calculations, "calculation", _typed(params[2], "calculation"))
-    base, modulus = values.operand(em, params[1]).operand, values.operand(em, params[3]).operand
+    base: Operand | None = values.operand(em, params[1]).operand
+    modulus: Operand | None = values.operand(em, params[3]).operand
+    if _is_whole(calculation.algorithm, base, modulus):
+        base = modulus = None
     em.add(
         Hash(
             dst, calculation.algorithm, calculation.inputs, base, modulus,
             with_payload=calculation.with_payload,
         )
     )  # fmt: skip
+
+
+def _is_whole(algorithm: str, base: Operand | None, modulus: Operand | None) -> bool:
+    """Whether base and modulus are such that every hash stays itself: p4c's idiom for a plain hash."""
+    if not isinstance(base, Const) or not isinstance(modulus, Const):
+        return False
+    return base.value == 0 and modulus.value >= 1 << ALGORITHMS[algorithm]
 
 
 def _random(em: Emitter, call: Node, params: list[Node]) -> None:

@@ -87,12 +87,13 @@ def print_status(view: SwitchView) -> None:
     addresses: dict[object, tuple[int, ...]] = {
         key.match[0]: entry.params for key, entry in view.installed.entries.items() if key.table == "endpoint"
     }
-    for key, entry in sorted(view.installed.entries.items()):
-        if key.table != "service_vip" or entry.action == "drop_fragment":
+    vips = [entry for key, entry in view.installed.entries.items() if key.table == "service_vip"]
+    for key, action, params in sorted(vips):
+        if action == "drop_fragment":
             continue
         ip, proto, port = (value if isinstance(value, int) else 0 for value in key.match)
         vip = vip_text(Vip(ip, proto, port))
-        print(f"service {vip}  {_service_text(entry.params, view.installed, addresses)}")
+        print(f"service {vip}  {_service_text(params, view.installed, addresses)}")
     kinds = Counter(flow.kind for flow in view.flows)
     print(f"flows: {kinds[1]} forward, {kinds[2]} reverse")
 

@@ -72,8 +72,8 @@ from p4nic.ir.ops import (
 
 _SYMBOLS = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "and": "&", "or": "|", "xor": "^",
-    "shl": "<<", "shr": ">>", "sat_add": "|+|", "sat_sub": "|-|", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">",
-    "ge": ">=", "land": "&&", "lor": "||", "not": "~", "neg": "-", "lnot": "!",
+    "shl": "<<", "shr": ">>", "sat_add": "|+|", "sat_sub": "|-|", "eq": "==", "ne": "!=", "lt": "<",
+    "le": "<=", "gt": ">", "ge": ">=", "land": "&&", "lor": "||", "not": "~", "neg": "-", "lnot": "!",
 }  # fmt: skip
 
 

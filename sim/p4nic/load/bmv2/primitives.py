@@ -41,11 +41,18 @@ from p4nic.ir.ops import (
 )
 from p4nic.load.bmv2 import places, values
 from p4nic.load.bmv2.emit import Emitter, const
+from p4nic.load.bmv2.externs import METHODS, lower_method
 from p4nic.load.bmv2.scope import ALGORITHMS
 from p4nic.load.bmv2.tree import Node
 
 DROP_PORT = 511
 """What mark_to_drop writes to egress_spec: simple_switch's default drop port, the largest bit<9>."""
+
+PNA_ONLY = (
+    "add_entry", "add_entry_if", "set_entry_expire_time", "restart_expire_timer", "update_expire_info",
+    "drop_packet", "send_to_port", "mirror_packet",
+)  # fmt: skip
+"""Primitives that p4c-bm2-pna writes and that no BMv2 target executes as the specification says."""
 
 Handler = Callable[[Emitter, Node, list[Node]], None]
 
@@ -54,7 +61,13 @@ def lower_primitive(em: Emitter, call: Node) -> None:
     """Add the instructions of one call. Raises UnsupportedError for a primitive that p4nic does not have."""
     op = call.get("op")
     em.source = call.source()
+    if op.text() in PNA_ONLY:
+        raise call.unsupported(
+            f"PNA's {op.text()!r} in BMv2 JSON", "load the .spec that p4c-dpdk makes of the same program"
+        )
     entry = PRIMITIVES.get(op.text())
+    if op.text() in METHODS:
+        entry = (METHODS[op.text()],), lower_method
     if entry is None:
         known = ", ".join(sorted(PRIMITIVES))
         raise call.unsupported(f"the primitive {op.text()!r}", f"p4nic has {known}")
@@ -226,7 +239,7 @@ def _resubmit(em: Emitter, call: Node, params: list[Node]) -> None:
 
 
 def _recirculate(em: Emitter, call: Node, params: list[Node]) -> None:
-    em.add(Recirculate(_field_list(em, params[0])))
+    em.add(Recirculate(_field_list(em, params[0]) if params else ()))  # PNA's takes none
 
 
 def _truncate(em: Emitter, call: Node, params: list[Node]) -> None:
@@ -351,7 +364,7 @@ PRIMITIVES: dict[str, tuple[tuple[int, ...], Handler]] = {
     "clone_ingress_pkt_to_egress": ((1, 2), _clone_ingress),
     "clone_egress_pkt_to_egress": ((1, 2), _clone_egress),
     "resubmit": ((1,), _resubmit),
-    "recirculate": ((1,), _recirculate),
+    "recirculate": ((0, 1), _recirculate),
     "truncate": ((1,), _truncate),
     "generate_digest": ((2,), _digest),
     "exit": ((0,), _exit),

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar, final
 
 from p4nic.ir.ops import Const, Operand, Ref
 from p4nic.ir.program import Counter, DigestList, MeterArray, Register
-from p4nic.ir.types import Field
+from p4nic.ir.types import Field, Header, HeaderType
 from p4nic.load.bmv2.layout import Layout
 from p4nic.load.bmv2.tree import MAX_BITS, Node
 
@@ -88,6 +88,7 @@ def load_scope(root: Node, layout: Layout) -> Scope:
     _each(root, "register_arrays", scope.registers, _register)
     _each(root, "parse_vsets", scope.value_sets, _value_set)
     _each(root, "extern_instances", scope.externs, _extern)
+    _extern_state(root, scope)
     for node in root.items("learn_lists"):
         _learn_list(node, scope)
     for node in root.items("field_lists"):
@@ -153,8 +154,48 @@ def _extern(node: Node) -> Extern:
         value = attribute.get("value")
         if attribute.get("type").text() not in ("hexstr", "string"):
             raise attribute.unsupported("an extern argument that is an expression", "pass a constant")
-        arguments[attribute.name()] = value.text()
+        # p4c-bm2-psa writes some numbers as numbers, under the type "hexstr".
+        plain = isinstance(value.value, int)
+        arguments[attribute.name()] = hex(value.integer(0, MAX_SIZE)) if plain else value.text()
     return Extern(node.get("type").text(), arguments)
+
+
+EXTERNS = ("Counter", "Meter", "Hash", "InternetChecksum")
+CHECKSUM_STATE = "$checksums"
+"""Hidden metadata: the running sum of each InternetChecksum."""
+
+
+def _extern_state(root: Node, scope: Scope) -> None:
+    """The arrays and fields behind the extern instances of PSA and PNA."""
+    sums: list[Field] = []
+    for node in root.items("extern_instances"):
+        name, extern = node.name(), scope.externs[node.name()]
+        if extern.type == "Counter":
+            unit = _COUNTER_UNITS[_argument(node, extern, "type", len(_COUNTER_UNITS) - 1)]
+            scope.counters[name] = Counter(name, unit, _argument(node, extern, "n_counters"))
+        elif extern.type == "Meter":
+            packets = extern.arguments.get("type") in ("packets", "0x0")
+            size = _argument(node, extern, "n_meters")
+            scope.meters[name] = MeterArray(name, "packets" if packets else "bytes", size)
+        elif extern.type == "InternetChecksum":
+            sums.append(Field(name, 16))
+        elif extern.type not in EXTERNS:
+            raise node.unsupported(f"the extern {extern.type!r}", f"p4nic has {', '.join(EXTERNS)}")
+    if sums:
+        scope.layout.types[CHECKSUM_STATE] = HeaderType(CHECKSUM_STATE, tuple(sums))
+        scope.layout.headers[CHECKSUM_STATE] = Header(CHECKSUM_STATE, CHECKSUM_STATE, metadata=True)
+
+
+_COUNTER_UNITS: tuple[Literal["packets", "bytes", "both"], ...] = ("packets", "bytes", "both")
+
+
+def _argument(node: Node, extern: Extern, name: str, most: int = MAX_SIZE) -> int:
+    if name not in extern.arguments:
+        raise node.fail(f"the {extern.type} lacks its argument {name!r}.")
+    value = Node(extern.arguments[name], node.file, node, name).hexint()
+    if not 0 <= value <= most:
+        raise node.fail(f"the argument {name!r} must be from 0 to {most}.")
+    return value
 
 
 # --- lists --------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from p4nic.backend.api import Entry, Options, Outcome, Pipeline, Semantics
 from p4nic.backend.interp import InterpreterBackend
+from p4nic.ir import verify
 from p4nic.ir.ops import Code, Emit, Extract, Move, Op, Operand, Receive, Ref, SetValid, Transmit
 from p4nic.ir.ops import Const as _Const
 from p4nic.ir.program import (
@@ -114,7 +115,7 @@ def program(
         for i in range(stack.size):
             instances[f"{stack.name}[{i}]"] = Header(f"{stack.name}[{i}]", stack.type)
     kinds = {"parser": "parser", "deparser": "deparser", "pipeline": "pipeline"}
-    return Program(
+    built = Program(
         name="test",
         architecture=architecture,  # type: ignore[arg-type]
         header_types=all_types,
@@ -132,6 +133,8 @@ def program(
         value_sets={v.name: v for v in value_sets},
         errors=ERRORS,
     )
+    verify.check(built)
+    return built
 
 
 def swx(code: Sequence[Op], **more: object) -> Program:

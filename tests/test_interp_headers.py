@@ -205,6 +205,7 @@ def test_switch_on_a_value_set() -> None:
 
 # --- stacks ---
 
+EMIT_TAGS: list[Op] = [Emit(f"tag[{i}]") for i in range(3)]
 PARSE_TAGS: list[Op] = [
     Label("next", "state"),
     Extract("tag"),
@@ -214,7 +215,7 @@ PARSE_TAGS: list[Op] = [
 
 def test_stack_is_extracted_until_its_last_element() -> None:
     frame = bytes.fromhex("0010 0020 0031 ffff")
-    assert sent([*PARSE_TAGS, Emit("tag"), OUT], frame) == frame
+    assert sent([*PARSE_TAGS, *EMIT_TAGS, OUT], frame) == frame
     code = [*PARSE_TAGS, Move(m("x"), StackRef("tag", "last", "id")), Move(m("y"), StackIndex("tag", "next"))]
     both = [*code, Binary(m("x"), "shl", m("x"), const(8)), Binary(m("x"), "or", m("x"), m("y"))]
     more: dict[str, Any] = {
@@ -233,14 +234,18 @@ def test_stack_overflow_is_its_own_error_before_the_length_is_looked_at() -> Non
 
 def test_push_and_pop_move_elements() -> None:
     frame = bytes.fromhex("0010 0021")
-    push: list[Op] = [*PARSE_TAGS, Push("tag", 1), SetValid("tag[0]"), Emit("tag"), OUT]
+    push: list[Op] = [*PARSE_TAGS, Push("tag", 1), SetValid("tag[0]"), *EMIT_TAGS, OUT]
     assert sent(push, frame) == bytes.fromhex("0000 0010 0021")
-    twice: list[Op] = [*PARSE_TAGS, Push("tag", 2), Emit("tag"), OUT]
+    twice: list[Op] = [*PARSE_TAGS, Push("tag", 2), *EMIT_TAGS, OUT]
     assert sent(twice, frame) == bytes.fromhex("0010")
-    pop: list[Op] = [*PARSE_TAGS, Pop("tag", 1), Emit("tag"), OUT]
+    pop: list[Op] = [*PARSE_TAGS, Pop("tag", 1), *EMIT_TAGS, OUT]
     assert sent(pop, frame) == bytes.fromhex("0021")
-    assert sent([*PARSE_TAGS, Pop("tag", 7), Emit("tag"), OUT], frame) == b""
-    assert sent([*PARSE_TAGS, Push("tag", 7), Emit("tag"), OUT], frame) == b""
+    assert sent([*PARSE_TAGS, Pop("tag", 3), *EMIT_TAGS, OUT], frame) == b""
+    assert sent([*PARSE_TAGS, Push("tag", 3), *EMIT_TAGS, OUT], frame) == b""
+    counted: list[Op] = [*PARSE_TAGS, Push("tag", 2), Transmit(StackIndex("tag", "next"))]
+    assert one(running(counted), frame).sent[0][0] == 3
+    counted = [*PARSE_TAGS, Pop("tag", 1), Transmit(StackIndex("tag", "last"))]
+    assert one(running(counted), frame).sent[0][0] == 0
 
 
 def test_stack_elements_by_run_time_index() -> None:
@@ -263,7 +268,7 @@ def test_stack_elements_by_run_time_index() -> None:
         Move(StackRef("tag", const(1), "id"), const(5)),
         SetInvalid("tag", const(0)),
         Move(m("x"), StackValid("tag", m("i"))),
-        Emit("tag"),
+        *EMIT_TAGS,
         Transmit(m("x")),
     ]
     outcome = one(pipeline(swx(write, **more)), frame)
@@ -273,16 +278,19 @@ def test_stack_elements_by_run_time_index() -> None:
 
 # --- unions and varbits ---
 
+EMIT_UNION: list[Op] = [Emit("bits"), Emit("s")]
 UNION: dict[str, Any] = {"unions": [Union("u", ("bits", "s"))]}
 
 
 def test_union_has_at_most_one_valid_member() -> None:
-    code: list[Op] = [Extract("bits"), SetValid("s"), Emit("u"), OUT]
+    code: list[Op] = [Extract("bits"), SetValid("s"), *EMIT_UNION, OUT]
     assert sent(code, b"\1\2\3\4", **UNION) == b"\0"
-    code = [SetValid("s"), Extract("bits"), Emit("u"), OUT]
+    code = [SetValid("s"), Extract("bits"), *EMIT_UNION, OUT]
     assert sent(code, b"\1\2\3\4", **UNION) == b"\1\2\3\4"
-    code = [Extract("bits"), SetInvalid("u"), Emit("u"), OUT]
-    assert sent(code, b"\1\2\3\4", **UNION) == b""
+    code = [SetValid("s"), SetValid("copy"), CopyHeader("bits", "copy"), *EMIT_UNION, OUT]
+    assert sent(code, b"", **UNION) == bytes(4)
+    code = [SetValid("s"), CopyHeader("bits", "copy"), *EMIT_UNION, OUT]  # an invalid source changes no rival
+    assert sent(code, b"", **UNION) == b"\0"
 
 
 @pytest.mark.parametrize(("member", "port"), [("s", 1), ("bits", 1), ("copy", 0)])

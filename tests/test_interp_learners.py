@@ -6,12 +6,9 @@ from __future__ import annotations
 
 from typing import Any as Json
 
-import pytest
 from ir_builders import action, const, entry, key, m, one, pipeline, swx, table
 
-from p4nic.backend.api import Options, Pipeline
-from p4nic.backend.interp import InterpreterBackend
-from p4nic.errors import UnsupportedError
+from p4nic.backend.api import Pipeline
 from p4nic.ir.ops import (
     Apply,
     Branch,
@@ -20,7 +17,6 @@ from p4nic.ir.ops import (
     Forget,
     Label,
     Learn,
-    Lookahead,
     Move,
     Op,
     Param,
@@ -28,7 +24,7 @@ from p4nic.ir.ops import (
     Ref,
     Transmit,
 )
-from p4nic.ir.program import ActionCall, Exact
+from p4nic.ir.program import Exact
 from p4nic.ir.types import Field, HeaderType
 
 S = 1_000_000_000
@@ -244,14 +240,3 @@ def test_two_learners_keep_their_own_last_lookup() -> None:
     one(running, b"\x00\x05")
     assert running.entry_count("first") == 0
     assert [s.entry.key for s in running.entries("second", 0)] == [(Exact(5), Exact(0))]
-
-
-def test_learner_with_a_ternary_key_is_refused() -> None:
-    keys = [key(m("a"), 8, "ternary")]
-    built = swx(
-        [Lookahead(m("a")), Apply("t"), Transmit(const(0))],
-        metadata={"a": 8},
-        tables=[table("t", keys, [], ActionCall("NoAction"), learner_timeouts=(1,))],
-    )
-    with pytest.raises(UnsupportedError, match="all fields of its key must be exact"):
-        InterpreterBackend().build(built, Options())

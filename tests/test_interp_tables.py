@@ -11,10 +11,9 @@ from typing import Any as Json
 import pytest
 from ir_builders import action, const, entry, key, m, one, pipeline, std, swx, table, v1model
 
-from p4nic.backend.api import Expired, MeterConfig, Options, Pipeline
-from p4nic.backend.interp import InterpreterBackend
+from p4nic.backend.api import Expired, MeterConfig, Pipeline
 from p4nic.backend.interp.tables.matching import matches
-from p4nic.errors import ErrorKind, StateError, UnsupportedError
+from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.ops import (
     Apply,
     Binary,
@@ -439,25 +438,3 @@ def test_modify_restarts_the_timer_and_delete_ends_it() -> None:
     assert running.next_expiry_ns() is None
     running.insert(entry("t", [Exact(1)], "to", 2, idle_timeout_ns=500), 200)
     assert running.next_expiry_ns() == 700
-
-
-# --- what is refused at build ---
-
-
-def test_two_lpm_fields_are_refused() -> None:
-    keys = [key(m("a"), 8, "lpm"), key(m("b"), 8, "lpm")]
-    built = swx([Apply("t"), Transmit(const(0))], metadata={"a": 8, "b": 8}, tables=[table("t", keys, [])])
-    with pytest.raises(UnsupportedError, match="table t has more than one LPM field"):
-        InterpreterBackend().build(built, Options())
-
-
-def test_recursion_is_refused() -> None:
-    keys = [key(m("a"), 8)]
-    built = swx(
-        [Apply("t"), Transmit(const(0))],
-        metadata={"a": 8},
-        actions=[action("loop", [Apply("t")])],
-        tables=[table("t", keys, ["loop"])],
-    )
-    with pytest.raises(UnsupportedError, match="action loop calls itself"):
-        InterpreterBackend().build(built, Options())

@@ -22,9 +22,6 @@ from p4nic.backend.interp.emit.writer import ModuleText
 from p4nic.backend.interp.layout import Layout
 from p4nic.backend.interp.runtime import Packet
 from p4nic.backend.interp.state import State, fill
-from p4nic.errors import UnsupportedError
-from p4nic.ir import ops
-from p4nic.ir.ops import Code
 from p4nic.ir.program import Program
 
 BlockFunction = Callable[[list[int], Packet, tuple[int, ...]], object]
@@ -38,49 +35,6 @@ class Build:
     blocks: dict[str, BlockFunction]
     template: list[int]
     source: str
-
-
-def check(program: Program) -> None:
-    """Refuse what this backend cannot execute."""
-    for table in program.tables.values():
-        if sum(k.kind == "lpm" for k in table.keys) > 1 and not table.has_priority:
-            raise UnsupportedError(
-                f"table {table.name} has more than one LPM field and nothing to decide between them; "
-                "make all but one ternary"
-            )
-        if table.is_learner and any(k.kind != "exact" for k in table.keys):
-            raise UnsupportedError(f"table {table.name} learns, so all fields of its key must be exact")
-    _refuse_recursion(program)
-
-
-def _calls(program: Program, code: Code) -> set[str]:
-    """The actions a code may run, directly or through a table."""
-    called: set[str] = set()
-    for op in code:
-        if isinstance(op, ops.Call):
-            called.add(op.action)
-        elif isinstance(op, ops.Apply):
-            called.update(ref.action for ref in program.tables[op.table].actions)
-    return called
-
-
-def _refuse_recursion(program: Program) -> None:
-    """P4 has no recursion; an artifact that has would never end."""
-    calls = {name: _calls(program, action.code) for name, action in program.actions.items()}
-    done: set[str] = set()
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in path:
-            raise UnsupportedError(
-                f"action {name} calls itself (by way of {' → '.join(path)}); P4 has no recursion"
-            )
-        if name not in done:
-            for called in sorted(calls[name]):
-                visit(called, (*path, name))
-            done.add(name)
-
-    for name in calls:
-        visit(name, ())
 
 
 def _error_names(program: Program) -> Callable[[int], str]:

@@ -47,7 +47,6 @@ class InterpreterPipeline:
     """A Program made executable, with all its state."""
 
     def __init__(self, program: Program, options: Options) -> None:
-        engine.check(program)
         self.program = program
         self.options = options
         self._state = State(program, options)

@@ -46,8 +46,6 @@ def set_valid(out: CodeWriter, op: SetValid) -> None:
         out.module.line(f"stack_set(f, {out.element(stack, out.read(op.index))}, 1)")
     else:
         header = out.layout.headers[op.header]
-        if header.metadata:
-            return
         out.module.line(f"f[{header.start}] = 1  # {comment(op.header)} is valid")
         _clear_rivals(out, op.header)
     _tell_validity(out, op.header, op.index, 1, op.source)
@@ -58,8 +56,7 @@ def set_invalid(out: CodeWriter, op: SetInvalid) -> None:
         stack = out.layout.stacks[op.header]
         out.module.line(f"stack_set(f, {out.element(stack, out.read(op.index))}, 0)")
     else:
-        for member in out.layout.members(op.header):
-            clear(out, member)
+        clear(out, op.header)
     _tell_validity(out, op.header, op.index, 0, op.source)
 
 
@@ -203,16 +200,15 @@ def lookahead(out: CodeWriter, op: Lookahead) -> None:
 
 
 def emit(out: CodeWriter, op: Emit) -> None:
-    for name in out.layout.members(op.header):
-        header = out.layout.headers[name]
-        operands = tuple(Ref(name, f.name) for f, _ in out.layout.fields(name))
-        with out.module.inside(f"if f[{header.start}]:  # {comment(name)}"):
-            if any(f.varbit for f in header.type.fields):
-                pieces = ", ".join(_field_piece(out, name, f) for f, _ in out.layout.fields(name))
-                out.module.line(f"pkt.out.append(join_bits(({pieces},)))")
-            else:
-                out.module.line(f"pkt.out.append({number_to_bytes(out, operands, header.type.width)})")
-            out.tell("emit", op.source, f'"header": {name!r}')
+    header = out.layout.headers[op.header]
+    operands = tuple(Ref(op.header, f.name) for f, _ in out.layout.fields(op.header))
+    with out.module.inside(f"if f[{header.start}]:  # {comment(op.header)}"):
+        if any(f.varbit for f in header.type.fields):
+            pieces = ", ".join(_field_piece(out, op.header, f) for f, _ in out.layout.fields(op.header))
+            out.module.line(f"pkt.out.append(join_bits(({pieces},)))")
+        else:
+            out.module.line(f"pkt.out.append({number_to_bytes(out, operands, header.type.width)})")
+        out.tell("emit", op.source, f'"header": {op.header!r}')
 
 
 def _field_piece(out: CodeWriter, header: str, field: Field) -> str:

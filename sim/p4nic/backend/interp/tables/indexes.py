@@ -206,7 +206,7 @@ class TernaryIndex:
 
 
 def index_for(keys: tuple[Key, ...], entries: dict[Identity, TableEntry]) -> Index:
-    """The index for a key. At most one field is LPM unless a priority decides (`engine` refuses the rest)."""
+    """The index for a key. At most one field is LPM unless a priority decides (the verifier sees to it)."""
     kinds = {k.kind for k in keys}
     if kinds & {"ternary", "range", "optional"}:
         return TernaryIndex(keys)

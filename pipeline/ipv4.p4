@@ -14,15 +14,18 @@ if (!hdr.ipv4.isValid()) {
     }
 }
 
-// 3. Tunnel termination.
-if (meta.drop_reason == DROP_NONE && meta.role == ROLE_UPLINK && hdr.tunnel_udp.isValid()) {
-    local_vtep.apply();
+// 3. Tunnel termination. What comes to the VXLAN port of our VTEP without holding a packet ends here, too.
+if (meta.drop_reason == DROP_NONE && meta.role == ROLE_UPLINK) {
+    if (hdr.tunnel_udp.isValid() || (hdr.udp.isValid() && hdr.udp.dport == UDP_PORT_VXLAN)) {
+        local_vtep.apply();
+    }
     if (meta.terminate == 1) {
         sum_ipv4_header();
         if (hdr.ipv4.version_ihl == 0x45 && meta.checksum != 0) {
             meta.drop_reason = DROP_BAD_CHECKSUM;
-        } else if (hdr.tunnel_udp.length < TUNNEL_UDP_OVERHEAD + 20 || hdr.tunnel_udp.length > meta.l4_len
-                   || (hdr.vxlan.flags & VXLAN_FLAG_I) == 0) {
+        } else if (!hdr.tunnel_udp.isValid()) {
+            meta.drop_reason = DROP_TUNNEL_MALFORMED;
+        } else if (hdr.tunnel_udp.length > meta.l4_len || (hdr.vxlan.flags & VXLAN_FLAG_I) == 0) {
             meta.drop_reason = DROP_TUNNEL_MALFORMED;
         } else {
             tunnel_peer.apply();

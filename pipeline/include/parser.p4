@@ -6,6 +6,8 @@
 // and if it is not ours the same bytes leave again.
 
 parser LbParser(packet_in pkt, out headers_t hdr, inout meta_t meta, PARSER_INTRINSIC) {
+    udp_t peek;
+
     state start {
         pkt.extract(hdr.ethernet);
         transition select(hdr.ethernet.ether_type) {
@@ -73,10 +75,20 @@ parser LbParser(packet_in pkt, out headers_t hdr, inout meta_t meta, PARSER_INTR
     }
 
     state parse_udp_or_tunnel {
-        udp_t peek = pkt.lookahead<udp_t>();
+        peek = pkt.lookahead<udp_t>();
         transition select(hdr.ipv4.flags_fragment, peek.dport) {
-            (0 &&& IPV4_FRAGMENT_MASK, UDP_PORT_VXLAN): parse_tunnel;
+            (0 &&& IPV4_FRAGMENT_MASK, UDP_PORT_VXLAN): parse_tunnel_if_long;
             default: parse_udp;
+        }
+    }
+
+    // 50 bytes hold UDP, VXLAN, Ethernet and IPv4. Shorter ones (0-31, 32-47, 48-49) are something else on this port.
+    state parse_tunnel_if_long {
+        transition select(peek.length) {
+            0 &&& 0xFFE0: parse_udp;
+            0x20 &&& 0xFFF0: parse_udp;
+            0x30 &&& 0xFFFE: parse_udp;
+            default: parse_tunnel;
         }
     }
 

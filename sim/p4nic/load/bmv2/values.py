@@ -41,6 +41,7 @@ from p4nic.ir.ops import (
 )
 from p4nic.ir.types import Field
 from p4nic.load.bmv2 import places
+from p4nic.load.bmv2.bounds import bits_of, exact_bounds, ring_bounds
 from p4nic.load.bmv2.emit import Emitter, const
 from p4nic.load.bmv2.tree import MAX_BITS, Node
 
@@ -254,10 +255,10 @@ def _operation(em: Emitter, value: Node, bits: int | None) -> Lowered:
         return _and(em, value, bits)
     if op in _RING:
         a, b = operand(em, value.get("left"), bits), operand(em, value.get("right"), bits)
-        return _binary(_RING[op], a, b, *_ring_bounds(op, a, b))
+        return _binary(_RING[op], a, b, *ring_bounds(op, a, b))
     if op in _EXACT:
         a, b = operand(em, value.get("left")), operand(em, value.get("right"))
-        return _binary(_EXACT[op], a, b, *_exact_bounds(op, a, b))
+        return _binary(_EXACT[op], a, b, *exact_bounds(op, a, b))
     if op in _LOGIC:
         a, b = operand(em, value.get("left")), operand(em, value.get("right"))
         return _binary(_LOGIC[op], a, b, 0, 1)
@@ -323,41 +324,7 @@ def _binary(op: BinaryOp, a: Value, b: Value, low: int, high: int) -> Pending:
     return Pending(lambda dst: Binary(dst, op, a.operand, b.operand), low, high)
 
 
-# --- bounds -------------------------------------------------------------------------------------------------
-
-
-def _ring_bounds(op: str, a: Value, b: Value) -> tuple[int, int]:
-    match op:
-        case "+":
-            return a.low + b.low, a.high + b.high
-        case "-":
-            return a.low - b.high, a.high - b.low
-        case "*":
-            corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
-            return min(corners), max(corners)
-        case _:  # | and ^ stay within the bits of the wider operand
-            width = max(_bits(a.low, a.high), _bits(b.low, b.high))
-            if a.low >= 0 and b.low >= 0:
-                return 0, mask(width)
-            return -(1 << (width - 1)), mask(width - 1)
-
-
-def _exact_bounds(op: str, a: Value, b: Value) -> tuple[int, int]:
-    match op:
-        case ">>":
-            return (min(0, a.low), max(0, a.high)) if a.low < 0 else (0, a.high)
-        case "/":
-            most = max(abs(a.low), abs(a.high))
-        case _:
-            most = min(max(abs(a.low), abs(a.high)), max(abs(b.low), abs(b.high)))
-    return (0 if a.low >= 0 and b.low >= 0 else -most), most
-
-
-def _bits(low: int, high: int) -> int:
-    """Bits that hold every number from low to high: two's complement if low is negative."""
-    if low >= 0:
-        return max(1, high.bit_length())
-    return max((~low).bit_length(), high.bit_length() if high > 0 else 0) + 1
+# --- masks, casts and shifts ------------------------------------------------------------------------
 
 
 def _and(em: Emitter, value: Node, bits: int | None) -> Lowered:
@@ -376,7 +343,7 @@ def _and(em: Emitter, value: Node, bits: int | None) -> Lowered:
     positive = [v.high for v in (a, b) if v.low >= 0]
     if positive:
         return _binary("and", a, b, 0, min(positive))
-    width = max(_bits(a.low, a.high), _bits(b.low, b.high))
+    width = max(bits_of(a.low, a.high), bits_of(b.low, b.high))
     return _binary("and", a, b, -(1 << (width - 1)), mask(width - 1))
 
 
@@ -503,7 +470,7 @@ def _materialise(em: Emitter, lowered: Lowered, bits: int | None, node: Node) ->
     if lowered.exact is not None:
         temp = em.temp(*lowered.exact)
     else:
-        width = _bits(low, high)
+        width = bits_of(low, high)
         if bits is not None and width > max(1, bits):
             width, low, high = max(1, bits), 0, mask(max(1, bits))
         if width > WIDEST_TEMP:

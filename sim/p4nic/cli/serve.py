@@ -1,0 +1,161 @@
+"""`p4nic serve`: a switch with ports, and a P4Runtime server to program it. Runs until SIGINT or SIGTERM.
+
+In: an artifact (or none yet, --empty), ports, an address. Out: one line when ready, the ready file, then log
+lines on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from p4nic.cli.common import add_artifact_arguments, add_switch_arguments, build, load, notified
+from p4nic.errors import InputError
+
+if TYPE_CHECKING:
+    from p4nic.load.p4info import P4Info
+    from p4nic.server.service import P4RuntimeServer
+    from p4nic.target.ports.spec import PortSpec
+    from p4nic.target.switch import Switch
+
+EXAMPLES = """examples:
+  p4nic serve --grpc 127.0.0.1:9559 --port 1@veth:veth1 --port 2@veth:veth2
+  p4nic serve --grpc unix:/tmp/p4rt.sock --port 1@unix:/tmp/p1 --port 2@unix:/tmp/p2 --clock manual
+  p4nic serve my.json --p4info my.p4info.txtpb --grpc 127.0.0.1:0 --ready-file /tmp/ready.json
+  p4nic serve --empty --grpc 127.0.0.1:9559       the client brings the program
+
+ports: N@KIND:NAME, KIND one of
+  unix    Unix datagram socket bound at NAME; the peer binds NAME.peer; no root
+  veth    network interface NAME through a raw socket (root or CAP_NET_RAW)
+  tap     TAP interface NAME, made if it does not exist (root or CAP_NET_ADMIN)
+  pcap    frames come from file NAME; with NAME,OUT what is sent goes to OUT
+
+--clock manual: time stands still until a client calls p4nic.sim.v1.Simulation/Advance.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_artifact_arguments(parser)
+    parser.add_argument(
+        "--empty", action="store_true", help="start without a program; a P4Runtime client brings it"
+    )
+    parser.add_argument(
+        "--grpc", metavar="ADDR", default="127.0.0.1:9559",
+        help="HOST:PORT (port 0: any free one) or unix:PATH (default 127.0.0.1:9559)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--port",
+        metavar="N@KIND:NAME",
+        dest="ports",
+        action="append",
+        default=[],
+        help="a port; may be repeated",
+    )
+    parser.add_argument("--device-id", metavar="N", type=int, default=1, help="P4Runtime device id (1)")
+    parser.add_argument(
+        "--clock", choices=("real", "manual"), default="real", help="what time is (default: real)"
+    )
+    parser.add_argument(
+        "--ready-file", metavar="F", type=Path, help="written when ready: JSON with address and ports"
+    )
+    parser.add_argument(
+        "--log", choices=("warning", "info", "debug"), default="info", help="log level (info)"
+    )
+    add_switch_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from p4nic.clock import ManualClock, RealClock
+    from p4nic.target.ports.spec import parse_port
+    from p4nic.target.switch import Switch
+
+    logging.basicConfig(level=args.log.upper(), format="p4nic: %(message)s")
+    if args.empty and args.artifact:
+        raise InputError(
+            f"--empty starts without a program, but {args.artifact[0]} is given; leave one of them out"
+        )
+    specs = [parse_port(text) for text in args.ports]
+    clock = ManualClock() if args.clock == "manual" else RealClock()
+    if args.empty:
+        switch, p4info = Switch(None, clock), None
+    else:
+        program = load(args)
+        p4info = _p4info(args)
+        switch = Switch(build(args, program), clock, notify=notified(args, program))
+    with switch:
+        for spec in specs:
+            _attach(switch, spec)
+        return _serve(args, switch, p4info, specs)
+
+
+def _p4info(args: argparse.Namespace) -> P4Info:
+    from p4nic.load.artifact import shipped
+    from p4nic.load.p4info import load_p4info
+
+    path = args.p4info or (shipped().p4info if not args.artifact else None)
+    if path is None:
+        path = next((p for p in args.artifact if "p4info" in p.name), None)
+    if path is None:
+        raise InputError("serve needs the artifact's P4Info to speak P4Runtime; give it with --p4info F")
+    return load_p4info(path)
+
+
+def _attach(switch: Switch, spec: PortSpec) -> None:
+    from p4nic.target.ports.spec import open_port
+
+    port = open_port(spec)
+    try:
+        switch.attach(spec.number, port)
+    except InputError:
+        port.close()
+        raise
+
+
+def _serve(args: argparse.Namespace, switch: Switch, p4info: P4Info | None, specs: list[PortSpec]) -> int:
+    from p4nic.server.service import P4RuntimeServer
+
+    server = P4RuntimeServer(
+        switch, args.grpc, make_pipeline=partial(build, args), p4info=p4info, device_id=args.device_id
+    )
+    server.start()
+    try:
+        switch.start()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, partial(_stop, server))
+        _ready(args, server, switch, specs)
+        server.wait(None)
+    finally:
+        server.stop(1.0)
+        switch.stop()
+    return 0
+
+
+def _stop(server: P4RuntimeServer, number: int, frame: FrameType | None) -> None:
+    server.stop(1.0)
+
+
+def _ready(args: argparse.Namespace, server: P4RuntimeServer, switch: Switch, specs: list[PortSpec]) -> None:
+    """Say where the server listens; the file appears whole."""
+    program = switch.program.name if switch.has_pipeline else "no program yet"
+    print(
+        f"p4nic: {program}, P4Runtime on {server.address}, ports {len(specs)}, clock {args.clock}", flush=True
+    )
+    if args.ready_file is not None:
+        ports = {str(spec.number): f"{spec.kind}:{spec.name}" for spec in specs}
+        text = (
+            json.dumps({"grpc": server.address, "pid": os.getpid(), "ports": ports, "clock": args.clock})
+            + "\n"
+        )
+        partial_file = args.ready_file.with_name(args.ready_file.name + ".partial")
+        try:
+            partial_file.write_text(text, encoding="utf-8")
+            partial_file.replace(args.ready_file)
+        except OSError as error:
+            raise InputError(f"cannot write the ready file {args.ready_file}: {error.strerror}") from None

@@ -183,6 +183,13 @@ class Controller:
     # What runs on the loop.
 
     def _call(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        listener = self._listener
+        if listener is not None and listener.done() and not listener.cancelled() and not self._closed:
+            error = listener.exception()
+            if error is not None:
+                # A mistake of ours in dealing with an event: better loud at the next call than deaf for ever.
+                coroutine.close()
+                raise error
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_CALL_TIMEOUT_S)
 
     async def _locked(self, read: Callable[[], Coroutine[Any, Any, _T]]) -> _T:

@@ -39,12 +39,16 @@ class FakeTransport:
         self.fault: Fault | None = None
         self.capacity: dict[str, int] = {}
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> TargetInfo:
         if self.refuse_open:
             self.refuse_open -= 1
             raise SwitchError(SwitchErrorKind.UNAVAILABLE, "the fake switch is not listening; start it")
         self.opened += 1
+        if self._loop is not asyncio.get_running_loop():
+            # A second controller, in a loop of its own: a queue belongs to the loop that waited on it.
+            self._loop, self._events = asyncio.get_running_loop(), asyncio.Queue()
         return TargetInfo(self.target, self.limits, True, f"fake {self.target.value} switch in memory")
 
     async def close(self) -> None:

@@ -204,7 +204,10 @@ class ChecksumAdd:
 @final
 @dataclass(frozen=True, slots=True)
 class Random:
-    """dst = a number in [low, high], from the switch's seeded generator."""
+    """dst = a number in [low, high], from the switch's seeded generator.
+
+    If low > high it is `low`, and nothing is drawn.
+    """
 
     dst: Place
     low: Operand
@@ -273,7 +276,8 @@ class Extract:
     PacketTooShort.
 
     `varbit_bits` is the length of the header's varbit field. Where the architecture is "swx" a short packet
-    is not an error but a rejected packet (`--semantics spec`), or zero-filled (`--semantics dpdk`).
+    is not an error but a rejected packet (`--semantics spec`), or zero-filled (`--semantics dpdk`;
+    the outgoing packet is shorter by what was missing: a runt leaves as long as it came).
     """
 
     header: str
@@ -465,7 +469,10 @@ class Learn:
 @final
 @dataclass(frozen=True, slots=True)
 class Rearm:
-    """Restart the hit entry's timer, with a new profile if given. Nothing if the last lookup missed."""
+    """Restart the timer of the entry the last lookup *of a learner* hit; nothing if it missed.
+
+    A profile gives a learned entry that timeout; an entry of the control plane keeps its own.
+    """
 
     profile: Operand | None = None
     source: Source = Source()
@@ -474,7 +481,7 @@ class Rearm:
 @final
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Delete the hit entry. Nothing if the last lookup missed."""
+    """Delete the entry the last lookup of a learner hit, without a notice; nothing if it missed."""
 
     source: Source = Source()
 
@@ -619,8 +626,10 @@ class RecirculationId:
 @final
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """SWX `mirror`: at `Transmit`, also send the outgoing packet through mirroring session `session`, held in
-    `slot`."""
+    """SWX `mirror`: at `Transmit` or `Drop`, also send the outgoing packet through mirroring session `session`.
+
+    Slots are served in ascending order, before the packet itself; a later mirror into the same slot replaces.
+    """
 
     slot: Operand
     session: Operand

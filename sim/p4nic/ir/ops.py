@@ -626,7 +626,8 @@ class RecirculationId:
 @final
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """SWX `mirror`: at `Transmit` or `Drop`, also send the outgoing packet through mirroring session `session`.
+    """SWX `mirror`: at `Transmit` or `Drop`, also send the outgoing packet through mirroring session
+    `session`.
 
     Slots are served in ascending order, before the packet itself; a later mirror into the same slot replaces.
     """

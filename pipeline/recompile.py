@@ -30,6 +30,9 @@ BMV2 = "p4c-bm2-ss"
 # excluded pass.
 DPDK_OPTIONS = ("--arch", "pna", "--excludeMidendPasses", "P4::LocalCopyPropagation")
 
+# Everything of pna.p4 that a program does not use, and parameters named like a table.
+QUIET = ("--Wdisable=unused", "--Wdisable=shadow")
+
 # p4c-dpdk writes the moment and the command line into the context JSON: different on every run.
 VOLATILE_CONTEXT_FIELDS = ("build_date", "compile_command")
 
@@ -104,7 +107,7 @@ def compile_one(job: Job) -> None:
         out = scratch.relative_to(folder)
         command = [
             job.compiler,
-            "--Wdisable",
+            *QUIET,
             "-o",
             str(out / job.output),
             "--p4runtime-files",
@@ -118,6 +121,7 @@ def compile_one(job: Job) -> None:
         done = subprocess.run([*command, job.source], cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RecompileError(f"{job.compiler} refused {job.folder}/{job.source}:\n{done.stderr.rstrip()}")
+        print(done.stderr, end="")  # warnings
         if job.context is not None:
             steady_context(scratch / job.context)
         for path in sorted(scratch.iterdir()):

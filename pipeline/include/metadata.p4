@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one packet carries from stage to stage.
 //
-// DPDK SWX addresses metadata with one byte of offset and never clears it between packets: keep this small
-// (a test sums the compiled struct) and let start_packet() write every field a later stage reads. The zero
-// written there also is what keeps p4c-dpdk's copy propagation off these fields: it only touches a field with
-// a single definition.
+// DPDK SWX addresses metadata with one byte of offset and never clears it between packets: keep this small (a test
+// sums the compiled struct), and let start_packet() set what may be read before it is written.
 
 struct meta_t {
     // The flow key. Contiguous and in this order: it is the key of flow_table and closing, and the bytes hashed.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stage 4, the steps validity and classification share. The checks themselves are in lb.p4.
 
-// Every field a later stage reads; DPDK keeps the last packet's values otherwise.
+// DPDK keeps the last packet's values, so everything that may be read before it is written starts here. Not here:
+// fields that only tables' actions write (out_port, bucket_mask, endpoint_id). p4c-dpdk would see a single definition
+// and put its constant wherever the field is used.
 action start_packet() {
     meta.in_port = INPUT_PORT;
     meta.role = 0;

@@ -214,7 +214,6 @@ control Switch(inout headers_t hdr, inout meta_t meta, inout standard_metadata_t
             drop;
             NoAction;
         }
-        const default_action = NoAction();
         implementation = ecmp_selector;
         size = 128;
     }

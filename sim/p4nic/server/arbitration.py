@@ -1,8 +1,8 @@
-"""Who may write: P4Runtime's client arbitration (specification 1.5, section 5) as a pure state machine.
+"""Who may write: P4Runtime's client arbitration (1.5 §5) as a pure state machine.
 
 In: what streams say (open, MasterArbitrationUpdate, gone). Out: notices to send, or a refusal that ends the
-stream. No gRPC, no protobuf, no threads: the stream service holds a lock around every call and delivers the
-notices in order.
+stream. No gRPC, no protobuf, no threads: `sessions` holds a lock around every call and delivers the notices
+in order.
 
 The rules that surprise: the primary is whoever's election id is at least the highest *ever seen* for its
 role, so when the primary leaves there is none until somebody sends such an id (nobody is promoted); an unset
@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import final
 
+from p4nic.errors import ErrorKind
+
 
 class Standing(Enum):
     """The status a MasterArbitrationUpdate from the server carries."""
@@ -24,30 +26,21 @@ class Standing(Enum):
     NO_PRIMARY = "NOT_FOUND"
 
 
-class Refusal(Enum):
-    """Why a stream ends; the values are gRPC status names."""
-
-    UNKNOWN_DEVICE = "NOT_FOUND"
-    ELECTION_ID_IN_USE = "INVALID_ARGUMENT"
-    BAD_ROLE_CONFIG = "INVALID_ARGUMENT_ROLE"
-    STREAM_CHANGED_SUBJECT = "FAILED_PRECONDITION"
-    TOO_MANY_STREAMS = "RESOURCE_EXHAUSTED"
-
-
 @final
 class ArbitrationRefused(Exception):
     """The stream must end with this status and sentence."""
 
-    def __init__(self, refusal: Refusal, message: str) -> None:
-        self.refusal = refusal
+    def __init__(self, kind: ErrorKind, message: str) -> None:
+        self.kind = kind
         super().__init__(message)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One MasterArbitrationUpdate to send. `highest` is the highest election id ever seen for the role, None
-    if none."""
+    """One MasterArbitrationUpdate to send. `highest`: the highest election id ever seen for the role, or
+    None.
+    """
 
     stream: int
     standing: Standing
@@ -73,11 +66,14 @@ class _Role:
 @final
 @dataclass(slots=True)
 class Arbiter:
-    """All streams of one device. Streams are numbers the caller makes up; ids are 128-bit ints (high << 64 |
-    low)."""
+    """All streams of one device.
+
+    Streams are numbers the caller makes up; election ids are 128-bit ints (high << 64 | low).
+    """
 
     device_id: int
     max_streams: int = 128
+    max_roles: int = 256
     _clients: dict[int, _Client] = field(default_factory=dict)
     _roles: dict[str, _Role] = field(default_factory=dict)
 
@@ -115,6 +111,12 @@ class Arbiter:
         state.primary = None
         return self._tell_all(client.role)
 
+    # --- questions ---
+
+    def knows(self, role: str) -> bool:
+        """The default role always exists; another since somebody first arbitrated for it."""
+        return not role or role in self._roles
+
     def may_write(self, role: str, election_id: int | None) -> bool:
         """Whether a request with this role and election id comes from the primary of that role."""
         state = self._roles.get(role)
@@ -135,42 +137,56 @@ class Arbiter:
         state = self._roles.get(role)
         return b"" if state is None else state.config
 
-    def primaries(self) -> list[int]:
-        """Streams that are primary for some role, default role first."""
-        return [r.primary for _, r in sorted(self._roles.items()) if r.primary is not None]
+    def roles(self) -> list[str]:
+        """Every role anybody arbitrated for, oldest first."""
+        return list(self._roles)
+
+    def primaries(self) -> list[tuple[str, int]]:
+        """(role, stream) of those that are primary, default role first."""
+        return [(name, r.primary) for name, r in sorted(self._roles.items()) if r.primary is not None]
+
+    # --- rules ---
 
     def _admit(self, stream: int, device_id: int, role: str, election_id: int | None) -> None:
         known = self._clients.get(stream)
         if device_id != self.device_id:
             if known is not None:
                 raise ArbitrationRefused(
-                    Refusal.STREAM_CHANGED_SUBJECT,
-                    f"this stream arbitrates for device {self.device_id}; open another stream for device {device_id}",
+                    ErrorKind.FAILED_PRECONDITION,
+                    f"this stream arbitrates for device {self.device_id}; open another stream for device "
+                    f"{device_id}",
                 )
             raise ArbitrationRefused(
-                Refusal.UNKNOWN_DEVICE,
+                ErrorKind.NOT_FOUND,
                 f"there is no device {device_id} here; the only device is {self.device_id}",
             )
         if known is not None and known.role != role:
             raise ArbitrationRefused(
-                Refusal.STREAM_CHANGED_SUBJECT,
+                ErrorKind.FAILED_PRECONDITION,
                 f"this stream arbitrates for role {known.role!r}; open another stream for role {role!r}",
             )
+        self._admit_new(known, role)
+        for other, client in self._clients.items():
+            if other != stream and client.role == role and election_id is not None:
+                if client.election_id == election_id:
+                    raise ArbitrationRefused(
+                        ErrorKind.INVALID_ARGUMENT,
+                        f"election id {election_id} is in use by another client of role {role!r}; choose "
+                        "another",
+                    )
+
+    def _admit_new(self, known: _Client | None, role: str) -> None:
         if known is None and len(self._clients) >= self.max_streams:
             raise ArbitrationRefused(
-                Refusal.TOO_MANY_STREAMS, f"{self.max_streams} streams are open already; close one first"
+                ErrorKind.RESOURCE_EXHAUSTED, f"{self.max_streams} streams are open already; close one first"
             )
-        for other, client in self._clients.items():
-            if (
-                other != stream
-                and client.role == role
-                and election_id is not None
-                and client.election_id == election_id
-            ):
-                raise ArbitrationRefused(
-                    Refusal.ELECTION_ID_IN_USE,
-                    f"election id {election_id} is in use by another client of role {role!r}; choose another",
-                )
+        # The highest election id is remembered for ever, so roles are never forgotten: their number needs
+        # an end.
+        if role not in self._roles and len(self._roles) >= self.max_roles:
+            raise ArbitrationRefused(
+                ErrorKind.RESOURCE_EXHAUSTED,
+                f"{self.max_roles} roles are known already; use one of them",
+            )
 
     def _notice(self, stream: int, role: str) -> Notice:
         state = self._roles[role]

@@ -1,0 +1,165 @@
+"""Actions and what table entries do: p4.v1.Action and TableAction (P4Runtime 1.5 §9.1.2, §9.2.3).
+
+In: messages with ids and bytestrings. Out: ActionCall, MemberRef, GroupRef, ActionSet, and back. Which
+action a table may use is judged by `target.checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never, final
+
+from p4nic.backend.api import ActionSet, GroupRef, MemberRef, WeightedAction
+from p4nic.ir.program import ActionCall
+from p4nic.server.codec.scalar import Scalar, invalid, shortest, unimplemented, unsigned
+from p4nic.target.checks import choices
+from p4rt import p4r
+
+EntryAction = ActionCall | MemberRef | GroupRef | ActionSet
+_PORT_WIDTH = 32
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Param:
+    id: int
+    name: str
+    scalar: Scalar
+
+
+@final
+class ActionCodec:
+    """One action of the P4Info."""
+
+    def __init__(self, number: int, name: str, params: tuple[Param, ...]) -> None:
+        self.id = number
+        self.name = name
+        self._params = params
+        self._by_id = {param.id: position for position, param in enumerate(params)}
+
+    def decode(self, message: p4r.Action) -> ActionCall:
+        given = message.params
+        args: list[int | None] = [None] * len(self._params)
+        for param in given:
+            position = self._by_id.get(param.param_id)
+            if position is None:
+                names = [f"{p.name} ({p.id})" for p in self._params]
+                raise invalid(
+                    f"action {self.name} has no parameter with id {param.param_id}; {choices('', names)}"
+                )
+            if args[position] is not None:
+                raise invalid(f"{self._params[position].scalar.place}: it is given twice")
+            args[position] = self._params[position].scalar.decode(param.value)
+        for param_info, value in zip(self._params, args, strict=True):
+            if value is None:
+                raise invalid(f"{param_info.scalar.place}: it is missing; every parameter needs a value")
+        return ActionCall(self.name, tuple(value for value in args if value is not None))
+
+    def encode(self, call: ActionCall) -> p4r.Action:
+        message = p4r.Action(action_id=self.id)
+        for param, value in zip(self._params, call.args, strict=True):
+            message.params.add(param_id=param.id, value=param.scalar.encode(value))
+        return message
+
+
+@final
+class Actions:
+    """All actions by id and name."""
+
+    def __init__(self, codecs: Mapping[str, ActionCodec]) -> None:
+        self._by_name = codecs
+        self._by_id = {codec.id: codec for codec in codecs.values()}
+
+    def decode(self, message: p4r.Action, place: str) -> ActionCall:
+        codec = self._by_id.get(message.action_id)
+        if codec is None:
+            way_out = "give the action's id" if not message.action_id else choices("", list(self._by_name))
+            raise invalid(f"{place}: there is no action with id {message.action_id}; {way_out}")
+        return codec.decode(message)
+
+    def name_of(self, number: int) -> str | None:
+        codec = self._by_id.get(number)
+        return codec.name if codec is not None else None
+
+    def encode(self, call: ActionCall) -> p4r.Action | None:
+        """None for an action the compiler made, which the P4Info does not know."""
+        codec = self._by_name.get(call.action)
+        return codec.encode(call) if codec is not None else None
+
+    def decode_entry(self, message: p4r.TableAction, place: str) -> EntryAction:
+        which = message.WhichOneof("type")
+        match which:
+            case "action":
+                return self.decode(message.action, place)
+            case "action_profile_member_id":
+                return MemberRef(message.action_profile_member_id)
+            case "action_profile_group_id":
+                return GroupRef(message.action_profile_group_id)
+            case "action_profile_action_set":
+                return self._decode_set(message.action_profile_action_set, place)
+            case None:
+                raise invalid(
+                    f"{place}: the action is empty; set an action, a member, a group or a one-shot set"
+                )
+            case _:
+                assert_never(which)
+
+    def _decode_set(self, message: p4r.ActionProfileActionSet, place: str) -> ActionSet:
+        sets = p4r.ActionProfileActionSet
+        if message.action_selection_mode not in (sets.DEFAULT_MODE_DETERMINED_BY_ACTION_SELECTOR, sets.HASH):
+            raise unimplemented(
+                f"{place}: members are selected by hash; selection at random is not supported"
+            )
+        if message.size_semantics not in (
+            sets.DEFAULT_SIZE_DETERMINED_BY_ACTION_SELECTOR,
+            sets.SUM_OF_WEIGHTS,
+        ):
+            raise unimplemented(
+                f"{place}: the size of a group is the sum of its weights; sum of members is not supported"
+            )
+        return ActionSet(
+            tuple(
+                WeightedAction(self.decode(one.action, place), one.weight, decode_watch(one, place))
+                for one in message.action_profile_actions
+            )
+        )
+
+    def encode_entry(self, action: EntryAction) -> p4r.TableAction | None:
+        match action:
+            case ActionCall():
+                call = self.encode(action)
+                return None if call is None else p4r.TableAction(action=call)
+            case MemberRef(number):
+                return p4r.TableAction(action_profile_member_id=number)
+            case GroupRef(number):
+                return p4r.TableAction(action_profile_group_id=number)
+            case ActionSet(actions):
+                message = p4r.TableAction()
+                for weighted in actions:
+                    one = message.action_profile_action_set.action_profile_actions.add(weight=weighted.weight)
+                    call = self.encode(weighted.call)
+                    if call is not None:
+                        one.action.CopyFrom(call)
+                    if weighted.watch_port is not None:
+                        one.watch_port = shortest(weighted.watch_port)
+                return message
+            case _:
+                assert_never(action)
+
+
+def decode_watch(message: p4r.ActionProfileAction | p4r.ActionProfileGroup.Member, place: str) -> int | None:
+    """The watch port of a member; the deprecated `watch` number is taken too, 0 meaning none."""
+    match message.WhichOneof("watch_kind"):
+        case "watch_port":
+            return (
+                unsigned(message.watch_port, _PORT_WIDTH, f"{place}, watch_port")
+                if message.watch_port
+                else None
+            )
+        case "watch" if message.watch < 0:
+            raise invalid(f"{place}: watch {message.watch} is negative")
+        case "watch":
+            return message.watch or None
+        case _:
+            return None

@@ -1,0 +1,209 @@
+"""Reading table entries and their direct resources: selection and filters (P4Runtime 1.5 §9.1.5, §9.1.6).
+
+In: the TableEntry of a query; what is set in it filters, or asks for a direct resource. Out: entities.
+Called by `reader`.
+
+Rows are collected at once and encoded when the iterator is advanced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from p4nic.backend.api import EntryState, MeterConfig
+from p4nic.errors import ErrorKind, StateError
+from p4nic.ir.program import ActionCall
+from p4nic.server.codec.scalar import invalid, unimplemented
+from p4nic.server.codec.table import LEARNED, TableCodec
+from p4nic.server.forwarding import Forwarding
+from p4nic.target.checks import check_key
+from p4nic.target.entities import EntryKey
+from p4rt import p4r
+
+Visible = Callable[[int], bool]
+"""Whether the client's role sees the object with this P4Info id."""
+_Row = tuple[TableCodec, EntryState, MeterConfig | None]
+
+
+def read_entries(forwarding: Forwarding, ask: p4r.TableEntry, visible: Visible) -> Iterator[p4r.Entity]:
+    """Entries as the query selects them, with the direct resources it asks for."""
+    if ask.HasField("meter_counter_data"):
+        raise unimplemented("meters do not count by colour here; leave meter_counter_data unset")
+    codecs = _selected_tables(forwarding, ask, visible)
+    if ask.is_default_action:
+        return _defaults(forwarding, ask, codecs)
+    if ask.table_id and ask.HasField("time_since_last_hit") and not codecs[0].ages:
+        raise invalid(f"{codecs[0].place} does not support idle timeouts; leave time_since_last_hit unset")
+    rows = list(_rows(forwarding, ask, codecs, ask.HasField("meter_config")))
+    return (_entity(forwarding, ask, *row) for row in rows)
+
+
+def read_direct_counters(
+    forwarding: Forwarding, query: p4r.DirectCounterEntry, visible: Visible
+) -> Iterator[p4r.Entity]:
+    """Counters of the selected entries; a whole key without an entry is NOT_FOUND (§9.3.1)."""
+    rows = _direct_rows(forwarding, query.table_entry, visible, "counter")
+    return (
+        p4r.Entity(
+            direct_counter_entry=p4r.DirectCounterEntry(
+                table_entry=codec.encode_key(state.entry),
+                data=p4r.CounterData(packet_count=state.packets, byte_count=state.bytes),
+            )
+        )
+        for codec, state, _ in rows
+    )
+
+
+def read_direct_meters(
+    forwarding: Forwarding, query: p4r.DirectMeterEntry, visible: Visible
+) -> Iterator[p4r.Entity]:
+    """Meter configurations of the selected entries, unset where the default (§9.4.1)."""
+    if query.HasField("counter_data"):
+        raise unimplemented("meters do not count by colour here; leave counter_data unset")
+    rows = _direct_rows(forwarding, query.table_entry, visible, "meter")
+    return (
+        p4r.Entity(
+            direct_meter_entry=p4r.DirectMeterEntry(
+                table_entry=codec.encode_key(state.entry),
+                config=codec.encode_meter(config) if config is not None else None,
+            )
+        )
+        for codec, state, config in rows
+    )
+
+
+# --- selection ----------------------------------------------------------------------------------------------
+
+
+def _selected_tables(forwarding: Forwarding, ask: p4r.TableEntry, visible: Visible) -> list[TableCodec]:
+    if ask.table_id:
+        codec = forwarding.codec.table(ask.table_id)
+        return [codec] if visible(codec.id) else []
+    if ask.match or ask.HasField("action") or ask.priority or ask.metadata or ask.controller_metadata:
+        raise invalid(
+            "a read of all tables takes no filter; name a table, or leave match, action, priority and metadata out"
+        )
+    return [codec for codec in forwarding.codec.tables.values() if visible(codec.id)]
+
+
+def _rows(
+    forwarding: Forwarding, ask: p4r.TableEntry, codecs: Iterable[TableCodec], with_meter: bool
+) -> Iterator[_Row]:
+    tables = forwarding.tables()
+    for codec in codecs:
+        keep = _filter(forwarding, codec, ask)
+        for state in _states(forwarding, codec, ask):
+            if keep is not None and not keep(state):
+                continue
+            meter = None
+            if with_meter and codec.table.meter is not None:
+                key = EntryKey(codec.name, state.entry.key, state.entry.priority)
+                try:
+                    meter = tables.direct_meter(key)
+                except StateError:
+                    continue  # it has aged out between the two looks
+            yield codec, state, meter
+
+
+def _states(forwarding: Forwarding, codec: TableCodec, ask: p4r.TableEntry) -> Iterable[EntryState]:
+    if not ask.match:
+        return forwarding.tables().read(codec.name)
+    key = codec.decode_key(ask)
+    if codec.table.has_priority and not ask.priority:
+        check_key(codec.table, key.key, 1)  # the priority is a wildcard here, so any will do
+        return forwarding.tables().read(codec.name, lambda state: state.entry.key == key.key)
+    found = forwarding.tables().find(key)
+    return () if found is None else (found,)
+
+
+def _filter(
+    forwarding: Forwarding, codec: TableCodec, ask: p4r.TableEntry
+) -> Callable[[EntryState], bool] | None:
+    """None where everything passes."""
+    action = _action_filter(forwarding, codec, ask) if ask.HasField("action") else None
+    if not (action or ask.priority or ask.metadata or ask.controller_metadata):
+        return None
+
+    def keep(state: EntryState) -> bool:
+        entry = state.entry
+        metadata = entry.metadata or (LEARNED if entry.origin == "learned" else b"")
+        return (
+            (action is None or (isinstance(entry.action, ActionCall) and entry.action.action == action))
+            and ask.priority in (0, entry.priority)
+            and ask.metadata in (b"", metadata)
+            and ask.controller_metadata in (0, entry.controller_metadata)
+        )
+
+    return keep
+
+
+def _action_filter(forwarding: Forwarding, codec: TableCodec, ask: p4r.TableEntry) -> str:
+    if ask.action.WhichOneof("type") != "action":
+        raise invalid(
+            f"{codec.place}: a read filters by action id only, not by member, group or one-shot set"
+        )
+    number = ask.action.action.action_id
+    name = forwarding.codec.actions.name_of(number)
+    if name is None:
+        raise invalid(f"{codec.place}: there is no action with id {number} to filter by")
+    return name
+
+
+def _direct_rows(forwarding: Forwarding, ask: p4r.TableEntry, visible: Visible, what: str) -> list[_Row]:
+    if ask.is_default_action:
+        raise unimplemented("default entries have no counter or meter of their own here")
+    codecs = _selected_tables(forwarding, ask, visible)
+    have = [codec for codec in codecs if getattr(codec.table, what) is not None]
+    if ask.table_id and codecs and not have:
+        raise invalid(f"{codecs[0].place} has no direct {what}")
+    rows = list(_rows(forwarding, ask, have, what == "meter"))
+    if ask.match and have and not rows:
+        raise StateError(ErrorKind.NOT_FOUND, f"{have[0].place}: there is no such entry")
+    return rows
+
+
+# --- encoding -----------------------------------------------------------------------------------------------
+
+
+def _entity(
+    forwarding: Forwarding,
+    ask: p4r.TableEntry,
+    codec: TableCodec,
+    state: EntryState,
+    meter: MeterConfig | None,
+) -> p4r.Entity:
+    message = codec.encode(state)
+    if codec.table.implementation is not None:
+        _restore_one_shot(forwarding, codec, state, message)
+    if codec.table.counter is not None and ask.HasField("counter_data"):
+        message.counter_data.packet_count = state.packets
+        message.counter_data.byte_count = state.bytes
+    if meter is not None:
+        message.meter_config.CopyFrom(codec.encode_meter(meter))
+    if codec.ages and ask.HasField("time_since_last_hit"):
+        message.time_since_last_hit.elapsed_ns = state.idle_ns
+    return p4r.Entity(table_entry=message)
+
+
+def _restore_one_shot(
+    forwarding: Forwarding, codec: TableCodec, state: EntryState, message: p4r.TableEntry
+) -> None:
+    """What a one-shot said about its mode and semantics (read-write symmetry, §8.3)."""
+    entry = state.entry
+    kept = forwarding.kept(("one-shot", EntryKey(codec.name, entry.key, entry.priority)))
+    if kept is not None and message.action.WhichOneof("type") == "action_profile_action_set":
+        message.action.action_profile_action_set.MergeFrom(p4r.ActionProfileActionSet.FromString(kept))
+
+
+def _defaults(
+    forwarding: Forwarding, ask: p4r.TableEntry, codecs: Iterable[TableCodec]
+) -> Iterator[p4r.Entity]:
+    rows = []
+    for codec in codecs:
+        codec.check_default(ask)
+        call = forwarding.tables().default(codec.name)
+        if not ask.HasField("action") or _action_filter(forwarding, codec, ask) == call.action:
+            message = codec.encode_default(call, forwarding.kept(("default entry", codec.name)))
+            if ask.metadata in (b"", message.metadata):
+                rows.append(p4r.Entity(table_entry=message))
+    return iter(rows)

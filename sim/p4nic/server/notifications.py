@@ -1,0 +1,187 @@
+"""From the data plane to the clients: packet-ins, digest lists, idle-timeout notifications.
+
+In: the switch's events (called on its threads, so nothing here blocks), time. Out: messages in the outboxes
+of the primaries that want them. Made by the service; `simulation` moves the manual clock through it, so
+that everything happens at its time.
+
+Timestamps are nanoseconds since the epoch under the real clock, and the switch's own time under a manual
+one: two runs of one test give the same bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from threading import Condition, Event, Lock, RLock, Thread
+from typing import final
+
+from p4nic.backend.api import DigestMessage, Expired
+from p4nic.clock import ManualClock
+from p4nic.server.digests import DigestBatch
+from p4nic.server.forwarding import Forwarding
+from p4nic.server.outbox import MAX_ENTRIES
+from p4nic.server.roles import RoleRules
+from p4nic.server.sessions import Sessions
+from p4nic.target.switch import Switch
+from p4rt import p4r
+
+log = logging.getLogger(__name__)
+
+
+@final
+class Notifications:
+    """Listens to one switch. `committed` is the pipeline configuration the data plane runs."""
+
+    def __init__(
+        self, switch: Switch, sessions: Sessions, committed: Callable[[], Forwarding | None]
+    ) -> None:
+        self._switch = switch
+        self._sessions = sessions
+        self._committed = committed
+        self._manual = isinstance(switch.clock, ManualClock)
+        self._subscription = switch.subscribe(self._on_digest, self._on_expired, self._on_packet_in)
+        self._advancing = Lock()
+        self._bundling = RLock()
+        self._held: list[tuple[int, p4r.TableEntry]] | None = None
+        """Under `advance`: entries that expired at one time, to go out in one message."""
+        self._wake = Condition()
+        self._stopped = Event()
+        self._timer = Thread(target=self._watch, name="p4nic-digests", daemon=True)
+        self.unparsed = 0
+        """Frames to the CPU port that were shorter than the packet-in header."""
+        if not self._manual:
+            self._timer.start()
+
+    def close(self) -> None:
+        self._subscription.close()
+        self._stopped.set()
+        with self._wake:
+            self._wake.notify_all()
+        if self._timer.is_alive():
+            self._timer.join()
+
+    # --- time ---
+
+    def advance(self, nanoseconds: int) -> int:
+        """Move the manual clock, stopping where a digest list is due; StateError as `Switch.advance`."""
+        with self._advancing:
+            with self._bundling:
+                self._held = []
+            try:
+                now = self._switch.clock.now_ns()
+                target = now + nanoseconds
+                while True:
+                    due = self._next_digest_ns()
+                    step = target - now if due is None or due >= target else max(due - now, 0)
+                    now = self._switch.advance(step)
+                    self.send_due()
+                    if now >= target:
+                        return now
+            finally:
+                with self._bundling:
+                    self._release(None)
+                    self._held = None
+
+    def send_due(self) -> None:
+        """Send the digest lists that have waited long enough."""
+        forwarding = self._committed()
+        if forwarding is not None:
+            for batch in forwarding.digests.due(self._switch.clock.now_ns()):
+                self._send_digest(forwarding, batch)
+
+    def _next_digest_ns(self) -> int | None:
+        forwarding = self._committed()
+        return forwarding.digests.next_ns() if forwarding is not None else None
+
+    def _watch(self) -> None:
+        """The real clock's thread: sleep until a digest list is due."""
+        while not self._stopped.is_set():
+            with self._wake:
+                due, now = self._next_digest_ns(), self._switch.clock.now_ns()
+                if due is None or due > now:
+                    self._wake.wait(None if due is None else (due - now) / 1e9)
+            try:
+                self.send_due()
+            except Exception:
+                log.exception("sending digest lists failed; they are lost")
+
+    def _timestamp(self) -> int:
+        return self._switch.clock.now_ns() if self._manual else time.time_ns()
+
+    # --- events ---
+
+    def _on_digest(self, message: DigestMessage) -> None:
+        forwarding = self._committed()
+        if forwarding is None or message.digest not in forwarding.codec.info.digests:
+            return
+        now = self._switch.clock.now_ns()
+        for batch in forwarding.digests.learned(message.digest, message.values, now):
+            self._send_digest(forwarding, batch)
+        with self._wake:
+            self._wake.notify_all()
+
+    def _send_digest(self, forwarding: Forwarding, batch: DigestBatch) -> None:
+        self._release(None)
+        number = forwarding.codec.info.digests[batch.digest].id
+        message = p4r.StreamMessageResponse()
+        message.digest.digest_id = number
+        message.digest.list_id = batch.list_id
+        message.digest.timestamp = self._timestamp()
+        message.digest.data.extend(forwarding.codec.encode_digest(batch.digest, v) for v in batch.values)
+        for outbox in self._sessions.receivers(partial(_sees, number)):
+            outbox.put(message)
+
+    def _on_packet_in(self, _port: int, frame: bytes) -> None:
+        forwarding = self._committed()
+        packet = forwarding.codec.packet_in.split(frame) if forwarding is not None else None
+        if packet is None:
+            self.unparsed += 1
+            return
+        self._release(None)
+        message = p4r.StreamMessageResponse(packet=packet)
+        for outbox in self._sessions.receivers(lambda rules: rules.wants(packet)):
+            outbox.put(message)
+
+    def _on_expired(self, expired: Expired) -> None:
+        forwarding = self._committed()
+        state = expired.state
+        codec = forwarding.codec.tables.get(state.entry.table) if forwarding is not None else None
+        if codec is None:
+            return
+        entry = codec.encode(state)
+        entry.time_since_last_hit.elapsed_ns = state.idle_ns
+        if codec.table.counter is not None:
+            entry.counter_data.packet_count = state.packets
+            entry.counter_data.byte_count = state.bytes
+        timestamp = self._timestamp()
+        with self._bundling:
+            if self._held is None:
+                self._send_expired(timestamp, [entry])
+            else:
+                self._release(timestamp)
+                self._held.append((timestamp, entry))
+
+    def _release(self, timestamp: int | None) -> None:
+        """Send the held entries, unless more of the same time may follow."""
+        with self._bundling:
+            held = self._held
+            if held and held[0][0] != timestamp:
+                self._held = []
+                self._send_expired(held[0][0], [entry for _, entry in held])
+
+    def _send_expired(self, timestamp: int, entries: list[p4r.TableEntry]) -> None:
+        for number in dict.fromkeys(entry.table_id for entry in entries):
+            mine = [entry for entry in entries if entry.table_id == number]
+            outboxes = self._sessions.receivers(partial(_sees, number))
+            for start in range(0, len(mine), MAX_ENTRIES):
+                message = p4r.StreamMessageResponse()
+                message.idle_timeout_notification.timestamp = timestamp
+                message.idle_timeout_notification.table_entry.extend(mine[start : start + MAX_ENTRIES])
+                for outbox in outboxes:
+                    outbox.put(message)
+
+
+def _sees(number: int, rules: RoleRules) -> bool:
+    return rules.sees(number)

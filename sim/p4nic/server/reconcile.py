@@ -1,0 +1,164 @@
+"""Moving the state of one pipeline into another: RECONCILE_AND_COMMIT (P4Runtime 1.5 §14).
+
+In: the switch as it runs, a new Program's tables. Out: the new tables hold what the old ones held: entries
+(learned ones with their idle time), defaults, members, groups, cells, multicast groups, clone sessions.
+Called by `pipeline_config`, under the switch's lock.
+
+Everything is carried by name. An entry whose table, key field, action or parameter is gone or has another
+width cannot be kept, and then nothing is: StateError INVALID_ARGUMENT names the first one. Counters that no
+longer exist are dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import final
+
+from p4nic.backend.api import ActionSet, Entry, EntryState, MeterConfig, Pipeline
+from p4nic.errors import ErrorKind, StateError
+from p4nic.ir.program import ActionCall, Match, Program, Table
+from p4nic.target.checks import spell_key
+from p4nic.target.entities import DefaultEntry, Entity, EntryKey, Operation, TableWrite
+from p4nic.target.tables import Tables
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a pipeline holds beyond its Program. `objects` come before the entries that point to them."""
+
+    objects: tuple[tuple[Operation, Entity], ...]
+    entries: tuple[tuple[EntryState, MeterConfig | None], ...]
+
+
+def snapshot(program: Program, tables: Tables) -> Held:
+    """Read everything; the caller holds the switch's lock."""
+    objects: list[tuple[Operation, Entity]] = []
+    objects += [("insert", member) for member in tables.members()]
+    objects += [("insert", group) for group in tables.groups()]
+    objects += [("insert", group) for group in tables.multicast_groups()]
+    objects += [("insert", session) for session in tables.clone_sessions()]
+    objects += [("modify", one) for one in tables.value_sets() if one.members]
+    objects += [("modify", cell) for cell in tables.meters() if cell.config is not None]
+    objects += [
+        ("modify", cell)
+        for cell in tables.registers()
+        if cell.value != program.registers[cell.register].initial
+    ]
+    for table in program.tables.values():
+        if tables.default(table.name) != table.default:
+            objects.append(("modify", DefaultEntry(table.name, tables.default(table.name))))
+    entries = []
+    for state in tables.read():
+        entry = state.entry
+        if entry.origin != "const":
+            key = EntryKey(entry.table, entry.key, entry.priority)
+            meter = tables.direct_meter(key) if program.tables[entry.table].meter else None
+            entries.append((state, meter))
+    return Held(tuple(objects), tuple(entries))
+
+
+def counters(tables: Tables) -> list[tuple[Operation, Entity]]:
+    """Indexed counters that have counted."""
+    return [("modify", cell) for cell in tables.counters() if cell.packets or cell.bytes]
+
+
+def restore(held: Held, old: Program, new: Program, tables: Tables, pipeline: Pipeline, now_ns: int) -> None:
+    """Put everything into the new tables; StateError INVALID_ARGUMENT at the first thing that cannot be kept."""
+    try:
+        for operation, entity in held.objects:
+            _write(tables, operation, entity, new)
+        for state, meter in held.entries:
+            _restore_entry(state, meter, old, new, tables, pipeline, now_ns)
+    except StateError as error:
+        raise StateError(
+            ErrorKind.INVALID_ARGUMENT, f"the state cannot be kept under the new program: {error}"
+        ) from None
+
+
+def restore_counters(cells: list[tuple[Operation, Entity]], tables: Tables) -> None:
+    """Those that still exist."""
+    tables.batch(cells, "continue")
+
+
+def _write(tables: Tables, operation: Operation, entity: Entity, new: Program) -> None:
+    if isinstance(entity, DefaultEntry) and entity.call is not None:
+        table = new.tables.get(entity.table)
+        if table is not None and table.default == entity.call:
+            return  # what had been set at run time is now what the program says
+    if operation == "insert":
+        tables.insert(entity)
+    else:
+        tables.modify(entity)
+
+
+def _restore_entry(
+    state: EntryState,
+    meter: MeterConfig | None,
+    old: Program,
+    new: Program,
+    tables: Tables,
+    pipeline: Pipeline,
+    now_ns: int,
+) -> None:
+    entry = _carried(state.entry, old, new)
+    table = new.tables[entry.table]
+    counter = (state.packets, state.bytes) if table.counter else None
+    since = now_ns - state.idle_ns
+    if entry.origin == "learned":
+        pipeline.insert(entry, since)
+        if counter is not None:
+            pipeline.set_direct_counter(entry, *counter)
+        return
+    tables.insert(TableWrite(entry, counter, meter if table.meter else None))
+    stored = pipeline.lookup(entry.table, entry.key, entry.priority, now_ns)
+    if stored is not None and entry.idle_timeout_ns:
+        pipeline.modify(stored.entry, since)  # the idle time goes on where it was
+
+
+def _carried(entry: Entry, old: Program, new: Program) -> Entry:
+    """The entry in the new program's order of fields and parameters."""
+    before, table = old.tables[entry.table], new.tables.get(entry.table)
+    spelled = f"table {entry.table}: entry {spell_key(before.keys, entry.key, entry.priority)}"
+    if table is None:
+        raise _lost(f"{spelled}: the table is gone")
+    if entry.origin == "learned" and not table.is_learner:
+        raise _lost(f"{spelled}: the table no longer learns")
+    key = _carried_key(entry.key, before, table, spelled)
+    action = entry.action
+    if isinstance(action, ActionCall):
+        return replace(entry, key=key, action=_carried_call(action, old, new, spelled))
+    if isinstance(action, ActionSet):
+        calls = tuple(replace(w, call=_carried_call(w.call, old, new, spelled)) for w in action.actions)
+        return replace(entry, key=key, action=ActionSet(calls))
+    return replace(entry, key=key)
+
+
+def _carried_key(key: tuple[Match, ...], before: Table, table: Table, spelled: str) -> tuple[Match, ...]:
+    had = {field.name: (field, match) for field, match in zip(before.keys, key, strict=True)}
+    if set(had) != {field.name for field in table.keys}:
+        raise _lost(f"{spelled}: the key has fields {', '.join(f.name for f in table.keys)} now")
+    carried = []
+    for field in table.keys:
+        was, match = had[field.name]
+        if (was.kind, was.width) != (field.kind, field.width):
+            raise _lost(f"{spelled}: field {field.name} is {field.kind} and {field.width} bits wide now")
+        carried.append(match)
+    return tuple(carried)
+
+
+def _carried_call(call: ActionCall, old: Program, new: Program, spelled: str) -> ActionCall:
+    action = new.actions.get(call.action)
+    if action is None:
+        raise _lost(f"{spelled}: action {call.action} is gone")
+    was: Mapping[str, tuple[int, int]] = {
+        p.name: (p.width, arg) for p, arg in zip(old.actions[call.action].params, call.args, strict=True)
+    }
+    if {p.name: p.width for p in action.params} != {name: width for name, (width, _) in was.items()}:
+        raise _lost(f"{spelled}: action {call.action} has other parameters now")
+    return ActionCall(call.action, tuple(was[p.name][1] for p in action.params))
+
+
+def _lost(sentence: str) -> StateError:
+    return StateError(ErrorKind.INVALID_ARGUMENT, sentence)

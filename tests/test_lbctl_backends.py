@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lbctl_fixtures import cluster, endpoints, ip, service
+
 from lbctl.backends import Backend, Vip, backends
 from lbctl.model import Cluster, Endpoint, EndpointPort, Name, Protocol, ServicePort
-from lbctl_fixtures import cluster, endpoints, ip, service
 
 TCP = Protocol.TCP
 NODE_IPS = [ip("192.168.0.1")]

@@ -1,4 +1,5 @@
-"""The Controller as the suites use it, on a switch in memory: apply, learn, survive what happens to the connection."""
+"""The Controller as the suites use it, on a switch in memory: apply, learn, survive what happens to the "
+"connection."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from lbctl_fixtures import NODE, cluster, endpoints, ip, service
 
 from lbctl.controller import Controller
 from lbctl.diff import diff, from_entries
@@ -16,7 +18,6 @@ from lbctl.model import Cluster, Protocol
 from lbctl.plan import make_plan
 from lbctl.sizing import Limits
 from lbctl.transport import Disconnected, Event, FlowIdle, NewFlow, RoleChanged
-from lbctl_fixtures import NODE, cluster, endpoints, ip, service
 
 ONE = cluster(service("s", "10.96.0.1", endpoints("10.1.0.1", "10.1.0.2"), Protocol.UDP))
 ONLY_SECOND = cluster(service("s", "10.96.0.1", endpoints("10.1.0.2"), Protocol.UDP))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from lbctl_fixtures import CLIENT, NODE, SERVER, cluster, endpoints, ip, service
+
 from lbctl.diff import apply_updates, batches, diff
 from lbctl.entries import BUCKETS, Entry, Installed, Key, Update, UpdateKind, entry_text
 from lbctl.model import Cluster, Name, Policy, PolicyRule, Selector
 from lbctl.plan import make_plan
-from lbctl_fixtures import CLIENT, NODE, SERVER, cluster, endpoints, ip, service
 
 
 def assert_nothing_dangles(state: Installed) -> None:
@@ -33,7 +34,7 @@ def random_cluster(source: random.Random) -> Cluster:
         pairs.append(
             service(f"s{number}", f"10.96.0.{number}", endpoints(*[f"10.1.{number}.{h}" for h in hosts]))
         )
-    policies = ()
+    policies: tuple[Policy, ...] = ()
     if source.random() < 0.5:
         rule = PolicyRule(None, None)
         policies = (Policy(Name("default", "p"), Selector(), (rule,) * source.randrange(2), None),)

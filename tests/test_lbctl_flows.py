@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from lbctl_fixtures import NODE, cluster, endpoints, ip, service
 
 from lbctl.backends import Vip
 from lbctl.entries import Flow, UpdateKind
@@ -15,7 +16,6 @@ from lbctl.hashing import FiveTuple, Target, clash_port
 from lbctl.model import Protocol
 from lbctl.plan import PlannedService, make_plan
 from lbctl.transport import FlowClosing, FlowIdle, FlowUpdate, NewFlow
-from lbctl_fixtures import NODE, cluster, endpoints, ip, service
 
 C, V, E1, E2 = ip("10.1.1.1"), ip("10.96.0.1"), ip("10.1.0.1"), ip("10.1.0.2")
 TCP, UDP = Protocol.TCP.value, Protocol.UDP.value
@@ -250,3 +250,12 @@ def test_an_entry_that_vanished_by_itself_does_no_harm() -> None:
     asyncio.run(made.follow({}))
     assert made.flows == {}
     assert isinstance(switch.flow_log[0], FlowUpdate)
+
+
+@pytest.mark.parametrize("target", list(Target))
+def test_flush_leaves_no_flow_behind(target: Target) -> None:
+    made, switch = keeper(target)
+    fill(made, switch, target, pair(1000, E1, TCP, 1), pair(1001, E2, UDP, 0))
+    assert asyncio.run(made.flush()) == 4
+    assert switch.flow_table == {}
+    assert made.flows == {}

@@ -79,18 +79,21 @@ WRONG: list[tuple[str, list[str], str]] = [
     (
         "wrong kind",
         [SERVICE, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n"],
-        "x.yaml: document 2, Deployment shop/web: Deployment is a kind lbctl does not read (it reads Service, "
+        "x.yaml: document 2, Deployment shop/web: Deployment is a kind lbctl does not read (it reads "
+        "Service, "
         "EndpointSlice, Pod, Node, Namespace, NetworkPolicy); remove it",
     ),
     (
         "no kind",
         ["a: 1\n"],
-        "x.yaml: document 1 is no Kubernetes object (it has no `kind`); write what `kubectl get -o yaml` prints",
+        "x.yaml: document 1 is no Kubernetes object (it has no `kind`); write what `kubectl get -o yaml` "
+        "prints",
     ),
     (
         "not YAML",
         ["kind: Service\n  spec: [\n"],
-        "x.yaml: is not YAML at line 2, column 7: mapping values are not allowed in this context; correct that line",
+        "x.yaml: is not YAML at line 2, column 7: mapping values are not allowed in this context; "
+        "correct that line",
     ),
     (
         "old API version",
@@ -107,55 +110,64 @@ WRONG: list[tuple[str, list[str], str]] = [
     (
         "port is text",
         [SERVICE.replace("port: 80,", "port: eighty,")],
-        "x.yaml: document 1, Service shop/web: spec.ports[0].port is 'eighty', not a number; write one from 1 to "
+        "x.yaml: document 1, Service shop/web: spec.ports[0].port is 'eighty', not a number; write one "
+        "from 1 to "
         "65535",
     ),
     (
         "no address",
         [SERVICE.replace("10.96.0.7", "10.96.0.777")],
-        "x.yaml: document 1, Service shop/web: spec.clusterIPs[0] is '10.96.0.777', not an IPv4 address; write one "
+        "x.yaml: document 1, Service shop/web: spec.clusterIPs[0] is '10.96.0.777', not an IPv4 address; "
+        "write one "
         "like 10.0.0.1",
     ),
     (
         "no cluster IP",
         [SERVICE.replace("  clusterIP: 10.96.0.7\n", "")],
-        "x.yaml: document 1, Service shop/web: spec.clusterIP is missing; apply the Service to a cluster and take "
+        "x.yaml: document 1, Service shop/web: spec.clusterIP is missing; apply the Service to a cluster "
+        "and take "
         "`kubectl get -o yaml`",
     ),
     (
         "slice without service",
         [SLICE],
-        "x.yaml: document 1, EndpointSlice shop/web-x: belongs to Service shop/web, which is not given; add the "
+        "x.yaml: document 1, EndpointSlice shop/web-x: belongs to Service shop/web, which is not given; "
+        "add the "
         "Service or remove the slice",
     ),
     (
         "slice without label",
         [SLICE.replace("kubernetes.io/service-name", "x")],
-        "x.yaml: document 1, EndpointSlice shop/web-x: has no label kubernetes.io/service-name; add it, or remove "
+        "x.yaml: document 1, EndpointSlice shop/web-x: has no label kubernetes.io/service-name; add it, "
+        "or remove "
         "the EndpointSlice",
     ),
     (
         "slice lacks the port",
         [SERVICE, SLICE.replace("name: http, port", "name: https, port")],
-        "x.yaml: document 2, EndpointSlice shop/web-x: has no port for port http/TCP of Service shop/web; add it to "
+        "x.yaml: document 2, EndpointSlice shop/web-x: has no port for port http/TCP of Service "
+        "shop/web; add it to "
         "`ports` under the Service port's name",
     ),
     (
         "duplicate VIP",
         [SERVICE, SERVICE.replace("name: web,", "name: other,")],
-        "x.yaml: document 2, Service shop/other: 10.96.0.7:80/TCP is already taken by x.yaml: document 1, Service "
+        "x.yaml: document 2, Service shop/other: 10.96.0.7:80/TCP is already taken by x.yaml: document "
+        "1, Service "
         "shop/web; change one of the addresses or ports",
     ),
     (
         "duplicate object",
         [SERVICE, SERVICE],
-        "x.yaml: document 2, Service shop/web: was already given at x.yaml: document 1, Service shop/web; keep one "
+        "x.yaml: document 2, Service shop/web: was already given at x.yaml: document 1, Service "
+        "shop/web; keep one "
         "of the two",
     ),
     (
         "targetPort name unresolved",
         [SERVICE.replace("targetPort: 8080", "targetPort: www"), POD],
-        "x.yaml: document 1, Service shop/web: targetPort 'www' (TCP) names no container port of the 1 selected "
+        "x.yaml: document 1, Service shop/web: targetPort 'www' (TCP) names no container port of the 1 "
+        "selected "
         "pods (such as shop/web-0); name one, or write the number",
     ),
     (
@@ -167,18 +179,21 @@ WRONG: list[tuple[str, list[str], str]] = [
     (
         "endPort below port",
         [POLICY.replace("endPort: 90", "endPort: 79")],
-        "x.yaml: document 1, NetworkPolicy shop/np: spec.ingress[0].ports[0].endPort is 79, below port 80; write "
+        "x.yaml: document 1, NetworkPolicy shop/np: spec.ingress[0].ports[0].endPort is 79, below port "
+        "80; write "
         "them in order",
     ),
     (
         "to in an ingress rule",
         [POLICY.replace("- from:", "- to:")],
-        "x.yaml: document 1, NetworkPolicy shop/np: spec.ingress[0] has the unknown field 'to'; write from or ports",
+        "x.yaml: document 1, NetworkPolicy shop/np: spec.ingress[0] has the unknown field 'to'; write "
+        "from or ports",
     ),
     (
         "unknown operator",
         [POLICY.replace("podSelector: {}", "podSelector: {matchExpressions: [{key: a, operator: Is}]}")],
-        "x.yaml: document 1, NetworkPolicy shop/np: spec.podSelector.matchExpressions[0].operator is 'Is'; write "
+        "x.yaml: document 1, NetworkPolicy shop/np: spec.podSelector.matchExpressions[0].operator is "
+        "'Is'; write "
         "one of In, NotIn, Exists, DoesNotExist",
     ),
     (
@@ -209,7 +224,8 @@ WRONG_NODES = [
     (
         "one port twice",
         NODE.replace("port: 1,", "port: 15,"),
-        "x.yaml: document 1, NodeConfig node-a: port 15 is given to the host and to pod shop/web-0; give each its "
+        "x.yaml: document 1, NodeConfig node-a: port 15 is given to the host and to pod shop/web-0; give "
+        "each its "
         "own port",
     ),
     (
@@ -221,13 +237,15 @@ WRONG_NODES = [
     (
         "VNI too wide",
         NODE.replace("vni: 7", "vni: 16777216"),
-        "x.yaml: document 1, NodeConfig node-a: vtep.vni is 16777216, outside 1..16777215; write a number in that "
+        "x.yaml: document 1, NodeConfig node-a: vtep.vni is 16777216, outside 1..16777215; write a "
+        "number in that "
         "range",
     ),
     (
         "unknown field",
         NODE + "vlan: 3\n",
-        "x.yaml: document 1, NodeConfig node-a: has the unknown field 'vlan'; write one of apiVersion, gateway, "
+        "x.yaml: document 1, NodeConfig node-a: has the unknown field 'vlan'; write one of apiVersion, "
+        "gateway, "
         "host, kind, metadata, node, nodeIPs, peers, podCIDR, pods, uplink, vtep",
     ),
     (

@@ -93,7 +93,8 @@ def test_a_zero_weight_and_an_unusable_size_are_refused() -> None:
 def test_disruption_on_removal_is_as_measured(
     count: int, size: int, excess_mean: float, excess_max: float
 ) -> None:
-    """Excess (a slot moved between two backends that both stay) over 30 seeded sets; limits leave twice the mean."""
+    """Excess (a slot moved between two backends that both stay) over 30 seeded sets; limits leave twice "
+    "the mean."""
     source = random.Random(7)
     excess = []
     for _ in range(30):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lbctl_fixtures import CLIENT, NODE, SERVER, cluster, endpoints, ip, service
 
 from lbctl.diff import apply_updates, diff
 from lbctl.entries import ACTION_PARAMS, TABLES, Entry, Installed, Key
@@ -17,7 +18,6 @@ from lbctl.model import Cluster, Name, Pod, PodPort, Policy, Protocol, Selector
 from lbctl.nodefile import load_node_config
 from lbctl.plan import Plan, make_plan
 from lbctl.sizing import Limits
-from lbctl_fixtures import CLIENT, NODE, SERVER, cluster, endpoints, ip, service
 
 SHOP = Path(__file__).parent.parent / "manifests" / "shop"
 

@@ -1,4 +1,5 @@
-"""NetworkPolicy semantics: planned rows against a truth table that is judged object by object, and the traps."""
+"""NetworkPolicy semantics: planned rows against a truth table that is judged object by object, and the "
+"traps."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from lbctl_fixtures import ip
 
 from lbctl.model import (
     Cluster,
@@ -25,7 +27,6 @@ from lbctl.model import (
     prefix_mask,
 )
 from lbctl.policy import Allow, Direction, PolicyIndex, range_prefixes, remaining_prefixes
-from lbctl_fixtures import ip
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 NODE_IP = ip("192.168.0.1")
@@ -140,7 +141,8 @@ def random_policy(source: random.Random, number: int) -> Policy:
 
 
 def test_the_rows_give_the_truth_table_of_the_documentation() -> None:
-    """300 random policy sets; every pair of pods, direction, protocol and a port on either side of each range."""
+    """300 random policy sets; every pair of pods, direction, protocol and a port on either side of each "
+    "range."""
     source = random.Random(1)
     allowed = denied = 0
     for _ in range(300):

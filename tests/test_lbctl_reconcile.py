@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from lbctl_fixtures import NODE, cluster, endpoints, service
 
 from lbctl.diff import diff, from_entries
 from lbctl.entries import BUCKETS, Entry, Installed, Key, Update, UpdateKind
@@ -14,7 +15,6 @@ from lbctl.model import Cluster
 from lbctl.plan import Plan, make_plan
 from lbctl.reconcile import Outcome, Reconciler
 from lbctl.transport import Refusal, RefusalKind
-from lbctl_fixtures import NODE, cluster, endpoints, service
 
 ONE = cluster(service("s", "10.96.0.1", endpoints("10.1.0.1", "10.1.0.2")))
 TWO = cluster(

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from lbctl_fixtures import ip
 
 from lbctl.addresses import parse_flow
 from lbctl.entries import Flow
@@ -15,7 +16,6 @@ from lbctl.kube import load_manifests
 from lbctl.nodefile import load_node_config
 from lbctl.plan import make_plan
 from lbctl.where import Verdict, where
-from lbctl_fixtures import ip
 
 SHOP = Path(__file__).parent.parent / "manifests" / "shop"
 NODE = load_node_config(SHOP / "node-a.yaml")

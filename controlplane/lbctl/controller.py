@@ -125,6 +125,12 @@ class Controller:
         """The switch's flow table now, sorted by key."""
         return sorted(self._call(self._locked(self._transport.read_flows)), key=lambda flow: flow.key)
 
+    def flush_flows(self) -> int:
+        """Forget every flow, as `conntrack -F` does: the next packet of each is a new flow's. How many
+        entries went.
+        """
+        return self._call(self._flush_flows())
+
     def where(self, client: str, service: str, live: bool = False) -> Verdict:
         """Where `client` ("ip:port") to `service` ("ip:port/PROTO") goes and why; `live` looks for a pin
         as well.
@@ -195,6 +201,12 @@ class Controller:
     async def _locked(self, read: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         async with self._lock:
             return await read()
+
+    async def _flush_flows(self) -> int:
+        async with self._lock:
+            if self._keeper is None:
+                raise SwitchError(SwitchErrorKind.UNAVAILABLE, "not connected; call start first")
+            return await self._keeper.flush()
 
     async def _start(self) -> TargetInfo:
         async with self._lock:

@@ -118,6 +118,12 @@ class FlowKeeper:
         self.counts.purged += gone
         return gone
 
+    async def flush(self) -> int:
+        """Delete every flow entry; how many went."""
+        gone = await self._delete(await self.current())
+        self.counts.purged += gone
+        return gone
+
     async def learn(self, news: Sequence[NewFlow]) -> None:
         """Install the pairs of new flows. A digest may come several times; the first one decides."""
         pairs: dict[FiveTuple, tuple[Flow, Flow]] = {}

@@ -119,7 +119,7 @@ def test_the_text_of_a_verdict() -> None:
         [
             "10.244.1.13:4000 -> 10.96.10.3:80/TCP",
             "  service   shop/catalog:http, id 7, 3 endpoints",
-            "  hash      0x1c4abddc, CRC32C over little-endian fields",
+            "  hash      0xbddc, CRC32C over little-endian fields",
             "  bucket    476 of 512 in maglev_bucket: endpoint id 15",
             "  endpoint  10.244.2.12:8080, pod shop/catalog-1",
             "  route     10.244.2.0/24: node-b through VXLAN 4096 to 192.168.10.12, port 0",

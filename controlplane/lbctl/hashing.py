@@ -1,6 +1,6 @@
 """The flow hash as each target computes it: an oracle for `where` and for the suites.
 
-In: a 5-tuple. Out: 32 bits, whose low bits name the Maglev bucket. docs/pipeline.md "Hash and bucket" is the
+In: a 5-tuple. Out: 16 bits, whose low bits name the Maglev bucket. docs/pipeline.md "Hash and bucket" is the
 contract.
 """
 
@@ -62,15 +62,15 @@ def hash_input(flow: FiveTuple, target: Target) -> bytes:
 
 
 def flow_hash(flow: FiveTuple, target: Target, client_ip_affinity: bool = False) -> int:
-    """The 32-bit hash that selects the bucket; with ClientIP affinity the ports count as 0."""
+    """The 16-bit hash that selects the bucket; with ClientIP affinity the ports count as 0."""
     if client_ip_affinity:
         flow = replace(flow, sport=0, dport=0)
     data = hash_input(flow, target)
     match target:
         case Target.PNA:
-            return crc32c_raw(data)
+            return crc32c_raw(data) & 0xFFFF
         case Target.V1MODEL:
-            return zlib.crc32(data)
+            return zlib.crc32(data) & 0xFFFF
 
 
 def bucket_of(flow: FiveTuple, target: Target, mask: int, client_ip_affinity: bool = False) -> int:
@@ -79,7 +79,10 @@ def bucket_of(flow: FiveTuple, target: Target, mask: int, client_ip_affinity: bo
 
 
 def clash_port(flow: FiveTuple, target: Target, client_ip_affinity: bool = False) -> int:
-    """The other source port that is tried once when the reverse key is taken: 0x8000 | (hash[30:16] ^
-    cport).
-    """
-    return 0x8000 | ((flow_hash(flow, target, client_ip_affinity) >> 16 ^ flow.sport) & 0x7FFF)
+    """The other source port that is tried once when the reverse key is taken: 0x8000 | (hash ^ cport)."""
+    return 0x8000 | (flow_hash(flow, target, client_ip_affinity) ^ flow.sport)
+
+
+def tunnel_port(leaving: FiveTuple, target: Target) -> int:
+    """The outer UDP source port of a packet that leaves through the tunnel with the tuple `leaving`."""
+    return 0xC000 | flow_hash(leaving, target)

@@ -116,7 +116,7 @@ def _balance(plan: Plan, table: dict[Key, Entry], vip: Entry, steps: _Steps) -> 
     value = flow_hash(flow, target, bool(affinity))
     bucket = value & mask
     ports = ", ports left out (ClientIP affinity)" if affinity else ""
-    steps.say("hash", f"{value:#010x}, {_HASH_NAMES[target]}{ports}")
+    steps.say("hash", f"{value:#06x}, {_HASH_NAMES[target]}{ports}")
     endpoint_id = plan.buckets[service_id][bucket]
     entry = table[Key("endpoint", (endpoint_id,))]
     ip, port = entry.params

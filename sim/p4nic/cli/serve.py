@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a port; may be repeated",
     )
+    parser.add_argument(
+        "--entries", metavar="F", type=Path, help="entries to begin with, YAML or JSON (docs/p4nic.md)"
+    )
     parser.add_argument("--device-id", metavar="N", type=int, default=1, help="P4Runtime device id (1)")
     parser.add_argument(
         "--clock", choices=("real", "manual"), default="real", help="what time is (default: real)"
@@ -90,6 +93,10 @@ def run(args: argparse.Namespace) -> int:
         p4info = _p4info(args)
         switch = Switch(build(args, program), clock, notify=notified(args, program))
     with switch:
+        if args.entries is not None:
+            from p4nic.cli.entries_file import apply_file
+
+            apply_file(args.entries, switch.program, switch.tables)
         for spec in specs:
             _attach(switch, spec)
         return _serve(args, switch, p4info, specs)
@@ -118,27 +125,55 @@ def _attach(switch: Switch, spec: PortSpec) -> None:
         raise
 
 
+class _Stop(BaseException):
+    """SIGINT or SIGTERM: raised in the main thread, wherever it waits."""
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    for again in _SIGNALS:
+        signal.signal(again, signal.SIG_IGN)  # one is enough
+    raise _Stop
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 def _serve(args: argparse.Namespace, switch: Switch, p4info: P4Info | None, specs: list[PortSpec]) -> int:
     from p4nic.server.service import P4RuntimeServer
 
     server = P4RuntimeServer(
-        switch, args.grpc, make_pipeline=partial(build, args), p4info=p4info, device_id=args.device_id
+        switch,
+        args.grpc,
+        make_pipeline=partial(build, args),
+        p4info=p4info,
+        device_id=args.device_id,
+        device_config=_device_config(args),
     )
-    server.start()
+    before = {number: signal.signal(number, _stop) for number in _SIGNALS}
     try:
+        server.start()
         switch.start()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, partial(_stop, server))
         _ready(args, server, switch, specs)
         server.wait(None)
+    except _Stop:
+        pass
     finally:
         server.stop(1.0)
         switch.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0
 
 
-def _stop(server: P4RuntimeServer, number: int, frame: FrameType | None) -> None:
-    server.stop(1.0)
+def _device_config(args: argparse.Namespace) -> bytes:
+    """What a client reads back as the device config: the program's own file."""
+    from p4nic.load.artifact import shipped
+
+    if args.empty:
+        return b""
+    paths = args.artifact or shipped().paths
+    program = [path for path in paths if "context" not in path.name and path != args.p4info]
+    return bytes(program[0].read_bytes()) if program else b""
 
 
 def _ready(args: argparse.Namespace, server: P4RuntimeServer, switch: Switch, specs: list[PortSpec]) -> None:

@@ -18,7 +18,7 @@ def summary(frame: bytes) -> str:
     """`IPv4 10.0.0.1:1025 → 10.96.0.1:80 TCP SYN ttl 64`, outer headers first."""
     try:
         return " | ".join(_ethernet(frame))
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, ValueError):  # ValueError: an address of too few bytes
         return f"{len(frame)} bytes, cut short"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+import stat
 from typing import final
 
 from lbtraffic.errors import TrafficError
@@ -21,15 +21,19 @@ ETH_P_ALL = 3
 class Wire:
     """One open wire. `receive` never waits longer than it is told."""
 
-    def __init__(self, kind: str, raw: socket.socket, path: str = "") -> None:
-        self.name = kind
+    def __init__(self, name: str, raw: socket.socket, own: str = "", target: str = "") -> None:
+        self.name = name
         self._socket = raw
-        self._path = path
+        self._own = own
+        self._target = target
 
     def send(self, frame: bytes) -> None:
         """Raises TrafficError when the target does not take it."""
         try:
-            self._socket.send(frame)
+            if self._target:
+                self._socket.sendto(frame, self._target)
+            else:
+                self._socket.send(frame)
         except OSError as error:
             raise TrafficError(
                 f"{self.name} does not take frames ({error.strerror}); is the target running?"
@@ -52,8 +56,8 @@ class Wire:
 
     def close(self) -> None:
         self._socket.close()
-        if self._path and os.path.exists(self._path):
-            os.unlink(self._path)
+        if self._own and os.path.exists(self._own):
+            os.unlink(self._own)
 
 
 def open_wire(name: str) -> Wire:
@@ -64,7 +68,7 @@ def open_wire(name: str) -> Wire:
             return _open_unix(name, where)
         if kind in ("veth", "afpacket"):
             raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-            return Wire(name, _connected(raw, lambda: raw.bind((where, ETH_P_ALL))))
+            return Wire(name, _bound(raw, (where, ETH_P_ALL)))
     except PermissionError:
         raise TrafficError(f"{name} needs root (CAP_NET_RAW); use a unix: port instead") from None
     except OSError as error:
@@ -75,25 +79,19 @@ def open_wire(name: str) -> Wire:
 
 
 def _open_unix(name: str, path: str) -> Wire:
+    if not stat.S_ISSOCK(os.stat(path).st_mode):
+        raise TrafficError(f"{name} is not a socket; start the target with this port first")
     own = f"{path}.peer"
     if os.path.exists(own):
         os.unlink(own)  # left by one that was killed; a live one would hold the target's only peer anyway
     raw = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-
-    def connect() -> None:
-        raw.bind(own)
-        try:
-            raw.connect(path)
-        except OSError:
-            os.unlink(own)
-            raise
-
-    return Wire(name, _connected(raw, connect), own)
+    # Not connect(): Linux would then refuse frames that the target sends from another socket than PATH's.
+    return Wire(name, _bound(raw, own), own, path)
 
 
-def _connected(raw: socket.socket, connect: Callable[[], None]) -> socket.socket:
+def _bound(raw: socket.socket, address: str | tuple[str, int]) -> socket.socket:
     try:
-        connect()
+        raw.bind(address)
     except OSError:
         raw.close()
         raise

@@ -109,7 +109,7 @@ def _declared(node: Node) -> Source:
 def _body(em: Emitter, node: Node, prefix: str) -> None:
     """The primitives, with a label before each that is jumped to."""
     primitives = node.items("primitives")
-    targets = {_target(p, len(primitives)) for p in primitives if p.get("op").value in _JUMPS}
+    targets = {_target(p, len(primitives)) for p in primitives if p.get("op").text() in _JUMPS}
     for i, primitive in enumerate(primitives):
         if i in targets:
             em.label(f"{prefix}{i}")
@@ -133,7 +133,7 @@ def _target(call: Node, count: int) -> int:
 
 
 def _lower(em: Emitter, call: Node, prefix: str, count: int) -> None:
-    op = call.get("op").value
+    op = call.get("op").text()
     if op not in _JUMPS:
         lower_primitive(em, call)
         return

@@ -11,6 +11,7 @@ from typing import final
 from p4nic.ir.ops import Code, Const, Exit, Jump, Label, Op, Return, Temp
 from p4nic.ir.program import ActionParam
 from p4nic.ir.types import Source
+from p4nic.ir.walk import targets
 from p4nic.load.bmv2.scope import Scope
 
 
@@ -44,30 +45,30 @@ class Emitter:
         self.add(Label(name))
 
     def code(self) -> Code:
-        """The finished code: no jump to the very next instruction, no code after a jump, no Return at the
-        end.
-        """
+        """The finished code, without dead instructions, jumps that change nothing, and idle labels."""
         ops = _without_dead_code(self._ops)
-        targets = {op.name for op in ops if isinstance(op, Label)}
-        kept: list[Op] = []
-        for i, op in enumerate(ops):
-            if isinstance(op, Jump) and op.target in targets and _next_labels(ops, i + 1, op.target):
-                continue
-            kept.append(op)
-        while kept and isinstance(kept[-1], Return):
-            kept.pop()
-        return tuple(kept)
+        live = [op for i, op in enumerate(ops) if not _leads_on(ops, i)]
+        wanted = {target for op in live for target in targets(op)}
+        return tuple(op for op in live if not _is_idle(op, wanted))
 
 
-def _next_labels(ops: list[Op], start: int, target: str) -> bool:
-    """Whether only labels stand between `start` and the label `target`."""
-    for i in range(start, len(ops)):
-        op = ops[i]
-        if not isinstance(op, Label):
+def _leads_on(ops: list[Op], at: int) -> bool:
+    """Whether the Jump or Return at `at` goes where the labels after it lead without it."""
+    op = ops[at]
+    if not isinstance(op, Jump | Return):
+        return False
+    for i in range(at + 1, len(ops)):
+        following = ops[i]
+        if not isinstance(following, Label):
             return False
-        if op.name == target:
+        if isinstance(op, Jump) and following.name == op.target:
             return True
-    return False
+    return isinstance(op, Return)
+
+
+def _is_idle(op: Op, wanted: set[str]) -> bool:
+    """Whether this is a label that nothing goes to and that names no parser state or control node."""
+    return isinstance(op, Label) and op.kind == "plain" and op.name not in wanted
 
 
 def _without_dead_code(ops: list[Op]) -> list[Op]:

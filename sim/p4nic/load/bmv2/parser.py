@@ -187,7 +187,8 @@ class _Parser:
         operands: list[Operand] = []
         widths: list[int] = []
         for entry in state.items("transition_key"):
-            if entry.get("type").value in ("field", "stack_field") and not _is_valid(entry):
+            hidden = entry.has("value") and places.ends_with(entry.get("value"), places.VALID)
+            if entry.get("type").value in ("field", "stack_field") and not hidden:
                 found, field = places.place(self.em, entry)
                 operands.append(found)
                 widths.append(field.width)
@@ -224,10 +225,6 @@ class _Parser:
         if known.widths != widths:
             raise node.fail(f"the value set {name!r} is used with keys of different widths.")
         return name
-
-
-def _is_valid(entry: Node) -> bool:
-    return entry.get("value").items()[-1:] != [] and entry.get("value").items()[-1].value == places.VALID
 
 
 def _kind(transition: Node) -> str:

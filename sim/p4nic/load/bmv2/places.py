@@ -62,6 +62,12 @@ def unwrap(node: Node) -> Node:
     return node
 
 
+def ends_with(value: Node, name: str) -> bool:
+    """Whether the last part of a reference such as ["h", "$valid$"] is this name."""
+    items = value.items()
+    return bool(items) and items[-1].value == name
+
+
 def operation(node: Node) -> str | None:
     """The operator of an unwrapped expression, or None if it is no operation."""
     if node.get("type").value != "expression":
@@ -76,7 +82,7 @@ def header(em: Emitter, node: Node) -> HeaderAt:
     if kind.text() == "header":
         found = em.layout.header(node.get("value"))
         return HeaderAt(found.name, em.layout.types[found.type])
-    if kind.text() == "stack_field" and node.get("value").items()[-1].value == "last":
+    if kind.text() == "stack_field" and ends_with(node.get("value"), "last"):
         stack = em.layout.stack(node.get("value").pair()[0])
         return HeaderAt(stack.name, em.layout.types[stack.type], StackIndex(stack.name, "last"))
     match operation(node):
@@ -134,7 +140,7 @@ def place(em: Emitter, node: Node) -> tuple[Place, Field]:
     value = node.get("value")
     match kind.text():
         case "field":
-            if value.items()[-1].value == VALID:
+            if ends_with(value, VALID):
                 raise node.fail(
                     "the hidden field '$valid$' cannot be written; p4c writes add_header for that."
                 )

@@ -100,10 +100,10 @@ def _with_direct_resources(table: Table, node: Node, scope: Scope) -> Table:
 def _key(node: Node, scope: Scope) -> Key:
     kind_node, target = node.get("match_type"), node.get("target")
     kind = _match_kind(kind_node)
-    if kind_node.value == "valid" or (target.items() and target.items()[-1].value == places.VALID):
-        owner = target if isinstance(target.value, str) else target.items()[0]
-        header = scope.layout.union(owner).name if owner.value in scope.layout.unions else None
-        header = header or scope.layout.header(owner).name
+    if kind_node.value == "valid" or places.ends_with(target, places.VALID):
+        owner = target if kind_node.value == "valid" else target.items()[0]
+        is_union = owner.text() in scope.layout.unions
+        header = scope.layout.union(owner).name if is_union else scope.layout.header(owner).name
         name = node.get("name").text() if node.has("name") else f"{header}.{places.VALID}"
         return Key(name, kind, Valid(header), 1)
     operand, field = scope.layout.ref(target)

@@ -38,7 +38,8 @@ def parse_text(text: str, name: str) -> Node:
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        cut = " The file is cut short." if error.pos >= len(text.rstrip()) else ""
+        ended = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
+        cut = " The file is cut short." if ended else ""
         raise ArtifactError(f"{name}:{error.lineno}:{error.colno}: is not JSON: {error.msg}.{cut}") from None
     except (ValueError, RecursionError):  # a number of thousands of digits, or nesting beyond all reason
         raise ArtifactError(

@@ -215,9 +215,8 @@ def _of_field(source: Operand, field: Field) -> Value:
 
 
 def _field(em: Emitter, value: Node) -> Value:
-    items = value.items()
-    if items and items[-1].value == places.VALID:
-        owner = items[0]
+    if places.ends_with(value, places.VALID):
+        owner = value.items()[0]
         if isinstance(owner.value, dict):  # p4c, for an element at a run-time index: the bare operation
             wrapped = Node({"type": "expression", "value": owner.value}, owner.file, owner, "value")
             return Value(places.header(em, wrapped).valid, 0, 1)
@@ -329,9 +328,8 @@ def _binary(op: BinaryOp, a: Value, b: Value, low: int, high: int) -> Pending:
 
 def _and(em: Emitter, value: Node, bits: int | None) -> Lowered:
     left, right = value.get("left"), value.get("right")
-    if (ones := _mask_of(right)) is None:
+    if (ones := _mask_of(right)) is None and (ones := _mask_of(left)) is not None:
         left, right = right, left
-        ones = _mask_of(right)
     if ones is not None and ones == mask(ones.bit_length()):
         width = ones.bit_length()
         if bits is not None and bits <= width:

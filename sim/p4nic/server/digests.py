@@ -109,7 +109,7 @@ class Digests:
             return min((one.first_ns + one.settings.max_timeout_ns for one in waiting), default=None)
 
     def acknowledge(self, digest: str, list_id: int) -> None:
-        """The client has dealt with the list: the same data may be sent again. An unknown list is no error."""
+        """The client has dealt with the list: its data may be sent again. An unknown list is no error."""
         with self._lock:
             one = self._on.get(digest)
             if one is not None and list_id in one.lists:

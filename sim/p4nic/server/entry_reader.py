@@ -81,7 +81,8 @@ def _selected_tables(forwarding: Forwarding, ask: p4r.TableEntry, visible: Visib
         return [codec] if visible(codec.id) else []
     if ask.match or ask.HasField("action") or ask.priority or ask.metadata or ask.controller_metadata:
         raise invalid(
-            "a read of all tables takes no filter; name a table, or leave match, action, priority and metadata out"
+            "a read of all tables takes no filter; name a table, or leave match, action, priority "
+            "and metadata out"
         )
     return [codec for codec in forwarding.codec.tables.values() if visible(codec.id)]
 

@@ -65,7 +65,7 @@ def counters(tables: Tables) -> list[tuple[Operation, Entity]]:
 
 
 def restore(held: Held, old: Program, new: Program, tables: Tables, pipeline: Pipeline, now_ns: int) -> None:
-    """Put everything into the new tables; StateError INVALID_ARGUMENT at the first thing that cannot be kept."""
+    """Put everything into the new tables; StateError INVALID_ARGUMENT if something cannot be kept."""
     try:
         for operation, entity in held.objects:
             _write(tables, operation, entity, new)

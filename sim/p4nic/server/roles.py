@@ -61,7 +61,8 @@ def role_rules(name: str, config: bytes) -> RoleRules:
     if not understood:
         raise ArbitrationRefused(
             ErrorKind.INVALID_ARGUMENT,
-            f"role {name!r}: role.config is {packed.type_url or 'without a type'}; p4nic takes stratum.P4RoleConfig",
+            f"role {name!r}: role.config is {packed.type_url or 'without a type'}; p4nic takes "
+            "stratum.P4RoleConfig",
         )
     wanted = message.packet_in_filter
     return RoleRules(
@@ -83,7 +84,8 @@ def check_overlap(rules: RoleRules, others: Iterable[RoleRules]) -> None:
         if other.name != rules.name and clash:
             raise ArbitrationRefused(
                 ErrorKind.INVALID_ARGUMENT,
-                f"role {rules.name!r}: P4Info id {min(clash)} is exclusive, but role {other.name!r} has it too",
+                f"role {rules.name!r}: P4Info id {min(clash)} is exclusive, but role "
+                f"{other.name!r} has it too",
             )
 
 

@@ -231,7 +231,7 @@ class _Servicer(p4r_grpc.P4RuntimeServicer):
             )
 
     def _check_primary(self, request: p4r.WriteRequest | p4r.SetForwardingPipelineConfigRequest) -> RoleRules:
-        """Role known, then primary: NOT_FOUND, PERMISSION_DENIED (§12, §14). Called while holding `_writing`."""
+        """Role known, then primary: NOT_FOUND, PERMISSION_DENIED (§12, §14). The caller holds `_writing`."""
         election_id = request.election_id if request.HasField("election_id") else None
         self._sessions.check_primary(request.role, election_id)
         return self._sessions.rules(request.role)

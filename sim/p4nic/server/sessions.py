@@ -1,7 +1,8 @@
 """The open streams: arbitration with its order of events, and who receives what (P4Runtime 1.5 §5).
 
-In: MasterArbitrationUpdates and the ends of streams. Out: notices in the outboxes; answers to "may this request write" and
-"which streams get this". Called by `stream` (one thread per stream), the service (Writes) and `notifications`.
+In: MasterArbitrationUpdates and the ends of streams. Out: notices in the outboxes; answers to "may this
+request write" and "which streams get this". Called by `stream` (one thread per stream), the service (Writes)
+and `notifications`.
 
 Two locks, because of the order a takeover must have (§5.3): `_turn` lets one update finish before the next
 begins; `_state` guards the arbiter for a moment. In between, the new primary's notice waits for the Write
@@ -165,7 +166,7 @@ class Sessions:
                 )
 
     def check_primary(self, role: str, election_id: p4r.Uint128 | None) -> None:
-        """ArbitrationRefused unless the request is from the role's primary; call it while holding `writing`."""
+        """ArbitrationRefused unless the request is from the role's primary. The caller holds `writing`."""
         self.check_role(role)
         number = _number(election_id) if election_id is not None else None
         with self._state:

@@ -79,7 +79,7 @@ def _judge_digests(forwarding: Forwarding, decoded: Sequence[Decoded], results: 
 def _apply(
     forwarding: Forwarding, decoded: Sequence[Decoded], results: list[Result], atomicity: Atomicity
 ) -> None:
-    """Run the steps of all good updates as one batch; an update's result is that of its first failing step."""
+    """Run the steps of all good updates as one batch; an update fails with its first failing step."""
     steps: list[tuple[Operation, Entity]] = []
     places: list[int] = []
     for place, one in enumerate(decoded):

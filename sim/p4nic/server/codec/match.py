@@ -51,7 +51,8 @@ class KeyField:
     def _number(self, data: bytes) -> int:
         if self.scalar.names is not None:
             raise invalid(
-                f"{self.scalar.place}: a string of type {self.scalar.names.type_name} is matched exact or optional only"
+                f"{self.scalar.place}: strings of type {self.scalar.names.type_name} are matched "
+                "exact or optional only"
             )
         return self.scalar.decode(data)
 

@@ -95,7 +95,8 @@ class DataTypes:
             case "new_type" if spec.new_type.name in self._info.new_types and depth < 8:
                 return self._new_type(spec.new_type.name, place, depth)
         raise UnsupportedError(
-            f"{place} has type {which or 'none'}, which p4nic does not put into P4Data; use bit, int, bool, enum or error"
+            f"{place} has type {which or 'none'}, which p4nic does not put into P4Data; "
+            "use bit, int, bool, enum or error"
         )
 
     def _new_type(self, name: str, place: str, depth: int) -> DataType:

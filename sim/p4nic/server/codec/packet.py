@@ -48,7 +48,7 @@ class PacketHeader:
         return self._bits // 8
 
     def join(self, packet: p4r.PacketOut) -> bytes:
-        """Header and payload as one frame; INVALID_ARGUMENT unless each field is there exactly once and fits."""
+        """Header and payload as one frame; INVALID_ARGUMENT unless each field is there once and fits."""
         given = self._given(packet.metadata)
         header = 0
         for field in self._fields:

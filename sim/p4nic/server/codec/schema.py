@@ -134,7 +134,8 @@ class Codec:
 
     def no_extern(self, message: p4r.ExternEntry) -> Exception:
         return unimplemented(
-            f"extern type {message.extern_type_id} is not known; p4nic has no extern beyond those of the architecture"
+            f"extern type {message.extern_type_id} is not known; p4nic has no extern beyond "
+            "those of the architecture"
         )
 
     def _digest(self, operation: Operation, message: p4r.DigestEntry) -> DigestChange:

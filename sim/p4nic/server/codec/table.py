@@ -62,7 +62,8 @@ class TableCodec:
         if self.table.entries_are_const and operation != "modify":
             raise StateError(
                 ErrorKind.PERMISSION_DENIED,
-                f"{self.place}: its entries are constant; only their counters and meters and the default action may change",
+                f"{self.place}: its entries are constant; only their counters and meters and the "
+                "default action may change",
             )
         key = self.decode_key(message)
         if operation == "delete":
@@ -131,7 +132,8 @@ class TableCodec:
             raise invalid(f"{self.place}: the default entry has no priority; {message.priority} must be 0")
         if message.idle_timeout_ns or message.HasField("time_since_last_hit"):
             raise invalid(
-                f"{self.place}: the default entry does not age; leave idle timeout and time since last hit unset"
+                f"{self.place}: the default entry does not age; leave idle_timeout_ns and "
+                "time_since_last_hit unset"
             )
 
     def _refuse_read_only(self, message: p4r.TableEntry) -> None:
@@ -196,7 +198,7 @@ class TableCodec:
 
 
 def one_shot_note(key: EntryKey, action: p4r.TableAction | None) -> Note:
-    """Keep how a one-shot spelled its mode and semantics, where it did: the target only knows their default."""
+    """Keep how a one-shot spelled its mode and semantics: the target only knows their default."""
     kept = p4r.ActionProfileActionSet()
     if action is not None and action.WhichOneof("type") == "action_profile_action_set":
         kept.action_selection_mode = action.action_profile_action_set.action_selection_mode

@@ -10,8 +10,11 @@ from typing import Protocol, final
 
 from p4nic.backend.api import Options, Outcome, TraceEvent
 from p4nic.backend.interp.engine import BlockFunction
+from p4nic.backend.interp.layout import Layout
 from p4nic.backend.interp.runtime import ExitBlock, Packet, ParserError, tell
 from p4nic.backend.interp.state import State
+from p4nic.bits import mask
+from p4nic.ir.program import Program
 
 MAX_PASSES = 16
 """Times a packet may be resubmitted, recirculated or cloned from its own clone."""
@@ -21,6 +24,18 @@ NO_PORT = "egress port does not exist"
 NO_MEMBER = "multicast group has no member"
 TOO_MANY_PASSES = "recirculation limit"
 LOOP = "instruction limit"
+
+
+CORE_ERRORS = (
+    "NoError", "PacketTooShort", "NoMatch", "StackOutOfBounds", "HeaderTooShort", "ParserTimeout",
+    "ParserInvalidArgument",
+)  # fmt: skip
+"""core.p4's errors in BMv2's numbering, for p4c-bm2-psa, which leaves the list out of its JSON."""
+
+
+def error_numbers(program: Program) -> dict[str, int]:
+    """What a parser error writes into the intrinsic metadata, by name."""
+    return {name: number for number, name in enumerate(CORE_ERRORS)} | dict(program.errors)
 
 
 class Architecture(Protocol):
@@ -62,6 +77,27 @@ class Verdicts:
             self._state.statistics["copy_dropped"] += len(self.reasons)
             return Outcome(tuple(self.sent))
         return Outcome((), self.reasons[0] if self.reasons else DROP_ACTION)
+
+
+@final
+class MetadataField:
+    """A field of intrinsic metadata, which a program may or may not have, in the first header that has it."""
+
+    __slots__ = ("index", "mask")
+
+    def __init__(self, layout: Layout, headers: tuple[str, ...], name: str) -> None:
+        slot = next((s for h in headers if (s := layout.find(h, name)) is not None), None)
+        self.index = None if slot is None else slot.index
+        self.mask = 0 if slot is None else mask(slot.width)
+
+    def set(self, fields: list[int], value: int) -> None:
+        """Write, wrapped; nothing where the program lacks the field."""
+        if self.index is not None:
+            fields[self.index] = value & self.mask
+
+    def get(self, fields: list[int]) -> int:
+        """Read; 0 where the program lacks the field."""
+        return 0 if self.index is None else fields[self.index]
 
 
 def run_block(block: BlockFunction, fields: list[int], packet: Packet) -> None:

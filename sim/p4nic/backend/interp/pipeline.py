@@ -6,7 +6,7 @@ Called by `target` (packets, table changes, time) and by `__main__` (build).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import final
+from typing import assert_never, final
 
 from p4nic.backend.api import (
     CloneSession,
@@ -24,11 +24,12 @@ from p4nic.backend.interp import engine
 from p4nic.backend.interp.architecture import Architecture
 from p4nic.backend.interp.engine import Build
 from p4nic.backend.interp.layout import Layout
+from p4nic.backend.interp.pna import Pna
+from p4nic.backend.interp.psa import Psa
 from p4nic.backend.interp.state import State
 from p4nic.backend.interp.swx import Swx
 from p4nic.backend.interp.v1model import V1Model
 from p4nic.bits import mask
-from p4nic.errors import UnsupportedError
 from p4nic.ir.program import ActionCall, Match, Program
 
 
@@ -38,8 +39,12 @@ def _architecture(program: Program, build: Build, state: State, layout: Layout) 
             return V1Model(build, state, layout)
         case "swx":
             return Swx(build, state, layout)
-        case other:
-            raise UnsupportedError(f"the interpreter does not run programs for the architecture {other} yet")
+        case "psa":
+            return Psa(build, state, layout)
+        case "pna":
+            return Pna(build, state, layout)
+        case _:
+            assert_never(program.architecture)
 
 
 @final

@@ -20,7 +20,9 @@ from p4nic.backend.interp.architecture import (
     MAX_PASSES,
     NO_MEMBER,
     TOO_MANY_PASSES,
+    MetadataField,
     Verdicts,
+    error_numbers,
     run_block,
     tell_error,
 )
@@ -28,33 +30,14 @@ from p4nic.backend.interp.engine import Build
 from p4nic.backend.interp.layout import Layout
 from p4nic.backend.interp.runtime import OutOfFuel, Packet, ParserError
 from p4nic.backend.interp.state import State
-from p4nic.bits import mask
 
 NORMAL, INGRESS_CLONE, EGRESS_CLONE, _COALESCED, RECIRCULATED, REPLICATION, RESUBMITTED = range(7)
 """standard_metadata.instance_type."""
 
+HEADERS = ("standard_metadata", "intrinsic_metadata", "queueing_metadata")
+"""p4c puts everything into standard_metadata; programs of the P4_14 days split it."""
+
 Copy = tuple[list[int], Packet]
-
-
-@final
-class _Metadata:
-    """A field of the intrinsic metadata that a program may or may not have."""
-
-    __slots__ = ("index", "mask")
-
-    def __init__(self, layout: Layout, name: str) -> None:
-        # p4c puts everything into standard_metadata; programs of the P4_14 days split it.
-        headers = ("standard_metadata", "intrinsic_metadata", "queueing_metadata")
-        slot = next((s for h in headers if (s := layout.find(h, name)) is not None), None)
-        self.index = None if slot is None else slot.index
-        self.mask = 0 if slot is None else mask(slot.width)
-
-    def set(self, fields: list[int], value: int) -> None:
-        if self.index is not None:
-            fields[self.index] = value & self.mask
-
-    def get(self, fields: list[int]) -> int:
-        return 0 if self.index is None else fields[self.index]
 
 
 @final
@@ -66,24 +49,24 @@ class V1Model:
         self._metadata_end = layout.metadata_end
         self._state = state
         self._options: Options = state.options
-        self._errors = state.program.errors
+        self._errors = error_numbers(state.program)
         self._parser = build.blocks["parser"]
         self._verify = build.blocks["verify_checksum"]
         self._ingress_block = build.blocks["ingress"]
         self._egress_block = build.blocks["egress"]
         self._compute = build.blocks["compute_checksum"]
         self._deparser = build.blocks["deparser"]
-        self._ingress_port = _Metadata(layout, "ingress_port")
-        self._egress_spec = _Metadata(layout, "egress_spec")
-        self._egress_port = _Metadata(layout, "egress_port")
-        self._instance_type = _Metadata(layout, "instance_type")
-        self._packet_length = _Metadata(layout, "packet_length")
-        self._ingress_time = _Metadata(layout, "ingress_global_timestamp")
-        self._egress_time = _Metadata(layout, "egress_global_timestamp")
-        self._enqueue_time = _Metadata(layout, "enq_timestamp")
-        self._multicast_group = _Metadata(layout, "mcast_grp")
-        self._replication_id = _Metadata(layout, "egress_rid")
-        self._parser_error = _Metadata(layout, "parser_error")
+        self._ingress_port = MetadataField(layout, HEADERS, "ingress_port")
+        self._egress_spec = MetadataField(layout, HEADERS, "egress_spec")
+        self._egress_port = MetadataField(layout, HEADERS, "egress_port")
+        self._instance_type = MetadataField(layout, HEADERS, "instance_type")
+        self._packet_length = MetadataField(layout, HEADERS, "packet_length")
+        self._ingress_time = MetadataField(layout, HEADERS, "ingress_global_timestamp")
+        self._egress_time = MetadataField(layout, HEADERS, "egress_global_timestamp")
+        self._enqueue_time = MetadataField(layout, HEADERS, "enq_timestamp")
+        self._multicast_group = MetadataField(layout, HEADERS, "mcast_grp")
+        self._replication_id = MetadataField(layout, HEADERS, "egress_rid")
+        self._parser_error = MetadataField(layout, HEADERS, "parser_error")
 
     def run(self, port: int, frame: bytes, now_ns: int, trace: list[TraceEvent] | None) -> Outcome:
         """Run one received frame, with all its copies, to the end."""

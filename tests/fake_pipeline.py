@@ -22,9 +22,11 @@ from p4nic.backend.api import (
     MeterConfig,
     Options,
     Outcome,
+    Pipeline,
     Replica,
     TraceEvent,
 )
+from p4nic.backend.interp import InterpreterBackend
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.ops import Const
 from p4nic.ir.program import (
@@ -33,6 +35,8 @@ from p4nic.ir.program import (
     ActionParam,
     ActionProfile,
     ActionRef,
+    Block,
+    BlockKind,
     ConstEntry,
     Counter,
     DigestList,
@@ -61,8 +65,18 @@ def _table(name: str, keys: tuple[Key, ...], **more: Anything) -> Table:
     return replace(table, **more)
 
 
+BLOCKS: dict[str, BlockKind] = {
+    "parser": "parser",
+    "verify_checksum": "control",
+    "ingress": "control",
+    "egress": "control",
+    "compute_checksum": "control",
+    "deparser": "deparser",
+}
+
+
 def sample_program() -> Program:
-    """One table of each sort."""
+    """One table of each sort, and blocks that do nothing, so that a real backend takes it too."""
     proto = _key("proto", "optional", 8)
     tables = [
         _table("C.exact", (_key("dst", "exact", 16), _key("vlan", "exact", 12)), size=3),
@@ -88,7 +102,7 @@ def sample_program() -> Program:
         architecture="v1model",
         header_types={},
         headers={},
-        blocks={},
+        blocks={name: Block(name, kind, ()) for name, kind in BLOCKS.items()},
         actions={a.name: a for a in actions},
         tables={t.name: t for t in tables},
         action_profiles={
@@ -108,6 +122,11 @@ def sample_program() -> Program:
         digests={"news": DigestList("news", (("what", 8),))},
         value_sets={"C.types": ValueSet("C.types", (16,), 2)},
     )
+
+
+def interpreted() -> Pipeline:
+    """The sample program in the reference interpreter: its tables must behave as the fake's."""
+    return InterpreterBackend().build(sample_program(), Options())
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from fake_pipeline import FakePipeline
+from fake_pipeline import FakePipeline, interpreted
 
 from p4nic.backend.api import CloneSession, MeterConfig, Replica
 from p4nic.clock import ManualClock
@@ -27,9 +27,9 @@ from p4nic.target.tables import Tables
 SLOW = MeterConfig("two_rate_three_color", 1, 1, 2, 2)
 
 
-@pytest.fixture
-def tables() -> Tables:
-    return Switch(FakePipeline(), ManualClock()).tables
+@pytest.fixture(params=[FakePipeline, interpreted], ids=["fake", "interp"])
+def tables(request: pytest.FixtureRequest) -> Tables:
+    return Switch(request.param(), ManualClock()).tables
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 import pytest
-from fake_pipeline import SECOND, FakePipeline
+from fake_pipeline import SECOND, FakePipeline, interpreted
 
 from p4nic.backend.api import (
     ActionSet,
@@ -15,6 +15,7 @@ from p4nic.backend.api import (
     MemberRef,
     MeterConfig,
     Outcome,
+    Pipeline,
     Replica,
     WeightedAction,
 )
@@ -71,8 +72,12 @@ def snapshot(switch: Switch) -> list[object]:
     ]
 
 
-def populated() -> tuple[Switch, FakePipeline]:
-    pipeline = FakePipeline()
+@pytest.fixture(params=[FakePipeline, interpreted], ids=["fake", "interp"])
+def switch(request: pytest.FixtureRequest) -> Switch:
+    return populated(request.param())
+
+
+def populated(pipeline: Pipeline) -> Switch:
     switch = Switch(pipeline, ManualClock())
     tables = switch.tables
     tables.insert(
@@ -85,7 +90,7 @@ def populated() -> tuple[Switch, FakePipeline]:
     tables.insert(MulticastGroup(3, (Replica(1, 0),)))
     tables.insert(CloneSessionEntry(9, CloneSession((Replica(2, 0),))))
     switch.advance(7 * SECOND)
-    return switch, pipeline
+    return switch
 
 
 CHANGES: list[tuple[Operation, Entity]] = [
@@ -112,8 +117,7 @@ CHANGES: list[tuple[Operation, Entity]] = [
 ]
 
 
-def test_every_change_is_accepted() -> None:
-    switch, _ = populated()
+def test_every_change_is_accepted(switch: Switch) -> None:
     before = snapshot(switch)
     assert switch.tables.batch(CHANGES, "dataplane") == [None] * len(CHANGES)
     assert snapshot(switch) != before
@@ -121,7 +125,8 @@ def test_every_change_is_accepted() -> None:
 
 @pytest.mark.parametrize("atomicity", ["rollback", "dataplane"])
 def test_a_failed_batch_is_undone_whole(atomicity: Atomicity) -> None:
-    switch, pipeline = populated()
+    pipeline = FakePipeline()
+    switch = populated(pipeline)
     before = snapshot(switch)
     members, groups = dict(pipeline.member_calls), dict(pipeline.group_weights)
     results = switch.tables.batch([*CHANGES, ("insert", exact(1)), ("insert", exact(2))], atomicity)
@@ -137,15 +142,13 @@ def test_a_failed_batch_is_undone_whole(atomicity: Atomicity) -> None:
 
 
 @pytest.mark.parametrize("length", range(1, len(CHANGES) + 1))
-def test_any_beginning_of_the_changes_is_undone(length: int) -> None:
-    switch, _ = populated()
+def test_any_beginning_of_the_changes_is_undone(switch: Switch, length: int) -> None:
     before = snapshot(switch)
     switch.tables.batch([*CHANGES[:length], ("delete", exact(9))], "rollback")
     assert snapshot(switch) == before
 
 
-def test_continue_applies_what_it_can() -> None:
-    switch, _ = populated()
+def test_continue_applies_what_it_can(switch: Switch) -> None:
     results = switch.tables.batch(
         [("insert", exact(1)), ("delete", exact(2)), ("insert", exact(3))], "continue"
     )
@@ -153,8 +156,7 @@ def test_continue_applies_what_it_can() -> None:
     assert [s.entry for s in switch.tables.read("C.exact")] == [exact(1), exact(3)]
 
 
-def test_updates_of_a_batch_see_those_before_them() -> None:
-    switch, _ = populated()
+def test_updates_of_a_batch_see_those_before_them(switch: Switch) -> None:
     same = [("insert", exact(1)), ("delete", exact(1)), ("insert", exact(1))]
     assert switch.tables.batch(same, "rollback") == [None] * 3  # type: ignore[arg-type]
 
@@ -193,8 +195,7 @@ def test_no_packet_sees_half_a_batch() -> None:
     assert set(pipeline.seen) <= {0, 200}
 
 
-def test_tables_are_of_the_pipeline_of_now() -> None:
-    switch, _ = populated()
+def test_tables_are_of_the_pipeline_of_now(switch: Switch) -> None:
     old = switch.tables
     switch.replace_pipeline(FakePipeline())
     assert isinstance(switch.tables, Tables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from fake_pipeline import SECOND, FakePipeline
+from fake_pipeline import SECOND, FakePipeline, interpreted
 
 from p4nic.backend.api import Entry, GroupRef, MemberRef, MeterConfig
 from p4nic.clock import ManualClock
@@ -20,9 +20,9 @@ DROP = ActionCall("C.drop")
 METER = MeterConfig("two_rate_three_color", 10, 1, 20, 2)
 
 
-@pytest.fixture
-def switch() -> Switch:
-    return Switch(FakePipeline(), ManualClock())
+@pytest.fixture(params=[FakePipeline, interpreted], ids=["fake", "interp"])
+def switch(request: pytest.FixtureRequest) -> Switch:
+    return Switch(request.param(), ManualClock())
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from p4nic.backend.api import Entry, Options, Pipeline
+from p4nic.backend.api import Entry, Options, Outcome, Pipeline
 from p4nic.backend.interp import InterpreterBackend
 from p4nic.ir.program import ActionCall, Any, Exact, Lpm, Match, Program
 from p4nic.load.artifact import load_program, shipped
@@ -33,7 +33,7 @@ def number(address: str) -> int:
 
 def checksum(data: bytes) -> int:
     """The Internet checksum."""
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -122,6 +122,7 @@ def measure(kind: Kind, flow_count: int, packets: int) -> None:
     before = dict(pipeline.statistics())
     bursts = [frames[i : i + 32] for i in range(0, len(frames), 32)]
     sent = 0
+    outcomes: list[Outcome] = []
     started = time.process_time()
     while sent < packets:
         for burst in bursts:

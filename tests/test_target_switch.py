@@ -177,6 +177,18 @@ def test_advance_expires_what_is_due_before_it_moves() -> None:
     assert len(heard.what) == 1
 
 
+def test_steps_of_two_callers_add_up() -> None:
+    switch, heard = make()
+    switch.inject(1, b"\xfd\x07")
+    threads = [threading.Thread(target=lambda: [switch.advance(SECOND) for _ in range(50)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert switch.clock.now_ns() == 200 * SECOND
+    assert len(heard.what) == 1
+
+
 def test_advance_refusals() -> None:
     switch, _ = make()
     with pytest.raises(StateError, match="the clock cannot go back by 5 ns") as refusal:

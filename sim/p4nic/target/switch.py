@@ -49,6 +49,7 @@ class Switch:
         self.name = name
         self.clock = clock
         self.lock = RLock()
+        self._advancing = RLock()
         self._ageing = AgeingPolicy(notify)
         self._events = Events()
         self._statistics = Statistics()
@@ -222,16 +223,17 @@ class Switch:
             )
         if nanoseconds < 0:
             raise StateError(ErrorKind.INVALID_ARGUMENT, f"the clock cannot go back by {-nanoseconds} ns")
-        with self.lock:
-            target = clock.now_ns() + nanoseconds
-            self._expire()
-        while True:
+        with self._advancing:  # steps of two callers add up, they do not overlap
             with self.lock:
-                now = clock.advance(self._step(clock.now_ns(), target))
+                target = clock.now_ns() + nanoseconds
                 self._expire()
-            self._events.deliver()
-            if now >= target:
-                return now
+            while True:
+                self._events.deliver()
+                with self.lock:
+                    if clock.now_ns() >= target:
+                        return clock.now_ns()
+                    clock.advance(self._step(clock.now_ns(), target))
+                    self._expire()
 
     def _step(self, now: int, target: int) -> int:
         """Nanoseconds to the next expiry or to `target`, whichever is first."""

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from string import Template
 
 from shop_bench import Verdict
 from shop_explain import Explanation
@@ -18,6 +19,7 @@ from shop_explain import Explanation
 from lbctl.model import Cluster, NodeConfig, ip_text
 from lbctl.plan import Plan
 
+_PAGE = Path(__file__).parent / "shop_report.html"
 ARTIFACT_NAMES = {"spec": "PNA, compiled by p4c-dpdk", "json": "v1model, compiled by p4c-bm2-ss"}
 
 
@@ -50,7 +52,7 @@ def write_report(
     failed = sum(not v.ok for v in total)
     tables = "".join(_verdicts(artifact, verdicts) for artifact, verdicts in results.items())
     page.write_text(
-        _PAGE.format(
+        Template(_PAGE.read_text()).substitute(
             headline=f"{len(total) - failed} of {len(total)} as expected",
             state="bad" if failed else "good",
             packets=sum(v.packets for v in total),
@@ -142,27 +144,3 @@ def _box(x: float, y: float, w: float, h: float, kind: str, lines: Sequence[str]
 
 def _wire(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1}" x2="{x2:.1f}" y2="{y2}" class="{kind}"/>'
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>p4nic: load balancer, end to end</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #1c2733; max-width: 1180px; margin: 2rem auto; padding:
-0 1.5rem }} h1 {{ font-size: 1.6rem; margin-bottom: 0 }} h2 {{ font-size: 1.15rem; margin-top: 2.2rem }}
-.headline {{ font-size: 1.05rem }} .headline b.good {{ color: #17713f }} .headline b.bad {{ color: #b3261e
-}} svg {{ width: 100%; background: #f6f8fa; border-radius: 10px; padding: 10px 0 }} svg rect {{ fill: #fff;
-stroke: #9fb1c1 }} svg rect.nic {{ fill: #12395b; stroke: none }} svg text {{ text-anchor: middle; font-
-size: 11.5px; fill: #51606e }} svg text.name {{ font-weight: 600; fill: #1c2733; font-size: 12.5px }} svg
-.nic ~ text {{ fill: #c9d9e8 }} svg .nic ~ text.name {{ fill: #fff }} svg line {{ stroke: #9fb1c1; stroke-
-width: 1.4 }} svg line.tunnel {{ stroke-dasharray: 5 4; stroke: #b7791f }} table {{ border-collapse:
-collapse; width: 100%; font-size: 13px }} th {{ text-align: left; border-bottom: 2px solid #d5dde4; padding:
-4px 8px }} td {{ border-bottom: 1px solid #e6ebef; padding: 4px 8px; vertical-align: top }} td.n {{ text-
-align: right }} code, pre {{ font: 12px/1.45 ui-monospace, monospace }} pre {{ background: #f6f8fa; padding:
-12px; border-radius: 8px; overflow-x: auto }} pre.command {{ white-space: pre-wrap; overflow-wrap: anywhere
-}} tr.good td:first-child {{ color: #17713f }} tr.bad td:first-child {{ color: #b3261e }} tr.bad {{
-background: #fdecea }} </style></head><body> <h1>The load balancer, end to end</h1> <p class="headline"><b
-class="{state}">{headline}</b>, {packets} packets; {services} services, {policies} network policies, {nodes}
-nodes; programmed by lbctl over P4Runtime, dashed lines are VXLAN.</p> {topology} {tables} <h2>One packet
-explained</h2> {explained} </body></html>
-"""

@@ -209,8 +209,7 @@ class Switch:
     # --- time ---
 
     def advance(self, nanoseconds: int) -> int:
-        """Move the manual clock and return its time; every entry expires at its own time, events come in
-        order.
+        """Move the manual clock and return its time; entries expire each at its own time, events in order.
 
         StateError FAILED_PRECONDITION on a switch that follows the real clock, INVALID_ARGUMENT on a negative
         step.
@@ -224,16 +223,14 @@ class Switch:
         if nanoseconds < 0:
             raise StateError(ErrorKind.INVALID_ARGUMENT, f"the clock cannot go back by {-nanoseconds} ns")
         with self._advancing:  # steps of two callers add up, they do not overlap
-            with self.lock:
-                target = clock.now_ns() + nanoseconds
-                self._expire()
+            target = clock.now_ns() + nanoseconds
             while True:
-                self._events.deliver()
+                self.poll()
                 with self.lock:
                     if clock.now_ns() >= target:
                         return clock.now_ns()
+                    self._expire()  # a write may have come in between, with a deadline in the past
                     clock.advance(self._step(clock.now_ns(), target))
-                    self._expire()
 
     def _step(self, now: int, target: int) -> int:
         """Nanoseconds to the next expiry or to `target`, whichever is first."""

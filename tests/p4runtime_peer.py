@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from string import Template
 from types import TracebackType
 
 import grpc
 from google.protobuf import duration_pb2, empty_pb2, text_format
-from p4rt import p4i, p4r, p4r_grpc, rpc_status
 
 from p4nic.backend.api import Options
 from p4nic.backend.interp import InterpreterBackend
@@ -29,6 +29,7 @@ from p4nic.load.artifact import load_program
 from p4nic.load.p4info import P4Info, load_p4info
 from p4nic.server.service import P4RuntimeServer
 from p4nic.target.switch import Switch
+from p4rt import p4i, p4r, p4r_grpc, rpc_status
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ROOT / "tests" / "programs" / "build"
@@ -107,8 +108,8 @@ class ServerUnderTest:
         self.server.stop(0.2)
         self.switch.close()
 
-    def client(self) -> Client:
-        client = Client(self.server.address)
+    def client(self, metadata_size: int = 1 << 20) -> Client:
+        client = Client(self.server.address, metadata_size)
         self._clients.append(client)
         return client
 
@@ -122,8 +123,8 @@ class ServerUnderTest:
 class Client:
     """One channel and at most one stream."""
 
-    def __init__(self, address: str) -> None:
-        options = [("grpc.max_metadata_size", 1 << 20), ("grpc.use_local_subchannel_pool", 1)]
+    def __init__(self, address: str, metadata_size: int = 1 << 20) -> None:
+        options = [("grpc.max_metadata_size", metadata_size), ("grpc.use_local_subchannel_pool", 1)]
         self.channel = grpc.insecure_channel(address, options)
         self.stub = p4r_grpc.P4RuntimeStub(self.channel)
         self._simulation = "/p4nic.sim.v1.Simulation/"
@@ -287,14 +288,7 @@ class Names:
     def __init__(self, info: p4i.P4Info) -> None:
         self.tables = {t.preamble.name: t for t in info.tables}
         self.actions = {a.preamble.name: a for a in info.actions}
-        kinds = (
-            "action_profiles",
-            "counters",
-            "meters",
-            "registers",
-            "digests",
-            "controller_packet_metadata",
-        )
+        kinds = ("action_profiles", "counters", "direct_counters", "meters", "registers", "digests")
         self.ids = {o.preamble.name: o.preamble.id for kind in kinds for o in getattr(info, kind)}
         self.ids |= {n: t.preamble.id for n, t in self.tables.items()}
         self.ids |= {n: a.preamble.id for n, a in self.actions.items()}
@@ -365,6 +359,4 @@ def _update(kind: p4r.Update.Type.ValueType, what: p4r.TableEntry | p4r.Entity) 
 
 def entity(text: str, **ids: int) -> p4r.Entity:
     """An Entity in protobuf text; `$name` stands for an id."""
-    for name, number in ids.items():
-        text = text.replace(f"${name}", str(number))
-    return text_format.Parse(text, p4r.Entity())
+    return text_format.Parse(Template(text).substitute(ids), p4r.Entity())

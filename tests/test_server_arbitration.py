@@ -6,11 +6,11 @@ import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from p4rt import p4r, stratum_role
 from p4runtime_peer import ServerUnderTest, arbitration, code_of, insert, packet_io
 
 from p4nic.errors import ErrorKind
 from p4nic.server.arbitration import Arbiter, ArbitrationRefused, Notice, Standing
+from p4rt import p4r, stratum_role
 
 OK, ALREADY_EXISTS, NOT_FOUND = 0, 6, 5
 

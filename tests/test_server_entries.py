@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from p4rt import p4r
 from p4runtime_peer import (
     SECOND,
     Client,
@@ -22,6 +21,7 @@ from p4runtime_peer import (
 )
 
 from p4nic.ir.program import Exact
+from p4rt import p4r
 
 NAMES = Names(packet_io().info.message)
 DROP = "Switch.drop"

@@ -240,3 +240,16 @@ def test_two_learners_keep_their_own_last_lookup() -> None:
     one(running, b"\x00\x05")
     assert running.entry_count("first") == 0
     assert [s.entry.key for s in running.entries("second", 0)] == [(Exact(5), Exact(0))]
+
+
+def test_learning_before_any_learner_was_looked_up_is_nothing() -> None:
+    built = swx(
+        [Learn("hit", (), const(0)), Rearm(), Forget(), Transmit(const(1))],
+        metadata={"x": 8},
+        actions=[action("hit")],
+        tables=[table("first", [key(m("x"), 8)], ["hit"], learner_timeouts=(10,))],
+    )
+    running = pipeline(built)
+    assert one(running).sent == ((1, b""),)
+    assert running.trace(1, b"", 0)[0].sent == ((1, b""),)
+    assert running.entry_count("first") == 0

@@ -60,6 +60,7 @@ def _namespace(program: Program, state: State) -> dict[str, Json]:
         "stack_set": runtime.stack_set,
         "stack_shift": runtime.stack_shift,
         "burn": runtime.burn,
+        "learn": runtime.learn,
         "ParserError": runtime.ParserError,
         "ExitBlock": runtime.ExitBlock,
         "EndOfPacket": runtime.EndOfPacket,

@@ -103,6 +103,13 @@ def tell(packet: Packet, kind: str, source: str, data: dict[str, Json]) -> None:
         packet.trace.append(TraceEvent(kind, source, data))
 
 
+def learn(packet: Packet, action: ActionCode, args: tuple[int, ...], profile: int) -> bool:
+    """Learn under the key a learner was last looked up with; nothing if none was."""
+    if packet.learner is None:
+        return False
+    return packet.learner.learn(packet.learner_key, action, args, profile, packet.now_ns)
+
+
 def burn(packet: Packet) -> None:
     """A backward jump is taken."""
     packet.fuel -= 1

@@ -172,9 +172,7 @@ def learn(out: CodeWriter, op: Learn, state: State) -> None:
     widths = [p.width for p in state.program.actions[op.action].params]
     args = "".join(f"{out.unsigned(a, w)}, " for a, w in zip(op.args, widths, strict=True))
     out.module.line(f"args_ = ({args})")
-    out.module.line(
-        f"ok = pkt.learner.learn(pkt.learner_key, {action}, args_, {out.read(op.profile)}, pkt.now_ns)"
-    )
+    out.module.line(f"ok = learn(pkt, {action}, args_, {out.read(op.profile)})")
     if out.traced:
         out.module.line(f"tell_learn(pkt, {action}, args_, ok, {source_text(op.source)})")
 

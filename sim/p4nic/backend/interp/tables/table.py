@@ -74,7 +74,7 @@ class MatchTable:
         self.add(made)
 
     def modify(self, entry: Entry, now_ns: int) -> None:
-        """Replace action, timeout and metadata; a learned entry stays learned unless a timeout is given."""
+        """Replace action, timeout and metadata; a learned entry keeps its timeout unless one is given."""
         found = self.existing(entry.key, entry.priority)
         keeps_profile = found.origin == "learned" and not entry.idle_timeout_ns
         timeout_ns = found.timeout_ns

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from lbctl_fixtures import NODE, cluster, endpoints, ip, service
 
+from lbctl import background
 from lbctl.controller import Controller
 from lbctl.diff import diff, from_entries
 from lbctl.errors import PlanError, SwitchError, SwitchErrorKind
@@ -33,7 +34,7 @@ class Bench:
         self.lb = Controller("unused", node=NODE, transport=switch, connect_timeout=2.0, log=self.said.append)
 
     def emit(self, *events: Event) -> None:
-        self.lb._loop.call_soon_threadsafe(self.switch.emit, *events)
+        background.loop().call_soon_threadsafe(self.switch.emit, *events)
 
     def eventually(self, happened: Callable[[], bool]) -> None:
         """Events cross threads: wait for the effect, for at most ten seconds."""

@@ -8,8 +8,8 @@ and, in-process, by the suites.
         lb.wait_idle()                                     # digests and idle notices so far are dealt with
         lb.flows()                                         # -> the switch's flow table
 
-All methods may be called from any thread; they run on an asyncio loop in a thread of the Controller's own,
-one after the other. In: Clusters and events of the switch. Out: writes to the switch. Called by `__main__`
+All methods may be called from any thread; they run on the process's asyncio loop (`background`), one after
+the other. In: Clusters and events of the switch. Out: writes to the switch. Called by `__main__`
 and the suites.
 """
 
@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from lbctl import background
 from lbctl.addresses import parse_flow
 from lbctl.backends import Vip
 from lbctl.entries import Entry, Flow
@@ -79,8 +79,6 @@ class Controller:
         self._node = node
         self._connect_timeout = connect_timeout
         self._log = log or (lambda sentence: None)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="lbctl", daemon=True)
         self._lock = asyncio.Lock()
         self._reconciler = Reconciler(self._transport)
         self._info: TargetInfo | None = None
@@ -99,7 +97,6 @@ class Controller:
     def start(self) -> TargetInfo:
         """Connect, trying for `connect_timeout` seconds. Raises SwitchError, also when another controller is
         primary."""
-        self._thread.start()
         return self._call(self._start())
 
     def apply(self, cluster: Cluster) -> Outcome:
@@ -166,12 +163,8 @@ class Controller:
         if self._closed:
             return
         self._closed = True
-        if self._thread.is_alive():
-            with contextlib.suppress(LbctlError):
-                self._call(self._stop())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-        self._loop.close()
+        with contextlib.suppress(LbctlError):
+            background.run(self._stop(), _CALL_TIMEOUT_S)
 
     def __enter__(self) -> Controller:
         try:
@@ -196,7 +189,7 @@ class Controller:
                 # A mistake of ours in dealing with an event: better loud at the next call than deaf for ever.
                 coroutine.close()
                 raise error
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_CALL_TIMEOUT_S)
+        return background.run(coroutine, _CALL_TIMEOUT_S)
 
     async def _locked(self, read: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         async with self._lock:
@@ -310,7 +303,7 @@ class Controller:
                 if error.kind is SwitchErrorKind.UNAVAILABLE:
                     await self._reopen()
             finally:
-                self._last_event = self._loop.time()
+                self._last_event = background.loop().time()
                 self._handling = False
 
     async def _handle(self, events: list[Event]) -> None:
@@ -341,23 +334,28 @@ class Controller:
 
     async def _reopen(self) -> None:
         """Connect again, however long it takes, and restore the desired state."""
+        delay = _FIRST_RETRY_S
         while True:
-            try:
-                async with self._lock:
-                    await self._connect(float("inf"))
+            # The lock is taken for each attempt anew: a caller of `apply` or `sync` gets its answer in
+            # between.
+            async with self._lock:
+                try:
+                    await self._connect(0.0)
                     if self._cluster is not None:
                         await self._reconcile()
-            except SwitchError as error:
-                self._log(str(error))
-                await asyncio.sleep(_LONGEST_RETRY_S)
-            else:
-                self._log("connected again; the desired state is installed")
-                return
+                except SwitchError as error:
+                    if error.kind is not SwitchErrorKind.UNAVAILABLE:
+                        self._log(str(error))
+                else:
+                    self._log("connected again; the desired state is installed")
+                    return
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, _LONGEST_RETRY_S)
 
     async def _wait_idle(self, timeout: float, quiet: float) -> bool:
-        start = self._loop.time()
-        while self._loop.time() - start < timeout:
-            since = self._loop.time() - max(self._last_event, start)
+        start = background.loop().time()
+        while background.loop().time() - start < timeout:
+            since = background.loop().time() - max(self._last_event, start)
             if not self._handling and since >= quiet:
                 return True
             await asyncio.sleep(quiet / 5)

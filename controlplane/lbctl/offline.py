@@ -5,11 +5,11 @@ In: an address, manifests. Out: a SwitchView, updates, text on stdout. Called by
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lbctl import background
 from lbctl.backends import Vip, vip_text
 from lbctl.diff import diff, from_entries
 from lbctl.entries import BUCKETS, TABLES, Flow, Installed, Update, UpdateKind, action_text, key_text
@@ -32,7 +32,7 @@ class SwitchView:
 
 def look(address: str, device_id: int, election_id: int) -> SwitchView:
     """Read a switch without taking it over. Raises SwitchError."""
-    return asyncio.run(_look(P4RuntimeTransport(address, device_id, election_id)))
+    return background.run(_look(P4RuntimeTransport(address, device_id, election_id)))
 
 
 async def _look(transport: P4RuntimeTransport) -> SwitchView:

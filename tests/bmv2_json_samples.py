@@ -1,7 +1,8 @@
 """BMv2 JSON documents by hand, as small as the format allows, for test_bmv2_json_*.py.
 
 A document has the metadata `standard_metadata` and `scalars`, the headers `h` and `g` (of one type), the
-signed header `s`, the stack `seg` and the varbit header `opt`; sections given to `document` are added or replaced.
+signed header `s`, the stack `seg` and the varbit header `opt`; sections given to `document` are added or
+replaced.
 """
 
 from __future__ import annotations

@@ -137,8 +137,8 @@ _COMPARED = {"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 
 SYMBOLS = {
     "add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|", "xor": "^", "shl": "<<", "shr": ">>",
-    "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "land": "and", "lor": "or", "sat_add": "+",
-    "sat_sub": "-",
+    "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "land": "and", "lor": "or",
+    "sat_add": "+", "sat_sub": "-",
 }  # fmt: skip
 
 

@@ -100,7 +100,8 @@ def code_problems(
         name = type(op).__name__
         allowed = _ALLOWED.get(type(op))
         if allowed is not None and kind not in allowed:
-            found.append((place, f"{name} may not stand in a {kind}, only in {', '.join(sorted(allowed))}"))
+            here = "an action" if kind == "action" else f"a {kind}"
+            found.append((place, f"{name} may not stand in {here}, only in {', '.join(sorted(allowed))}"))
         found += [(place, f"{name}: {sentence}") for sentence in checker.op(op)]
     found += [(where, s) for s in _temp_problems(code)]
     if any(isinstance(op, Receive) for op in code[1:]):

@@ -172,6 +172,7 @@ def test_packets_go_where_where_says(nic: Nic) -> None:
             verdict = lb.where(f"{LOADGEN}:{sport}", f"{CATALOG_VIP}:80/TCP")
             out = nic.send(7, from_loadgen(CATALOG_VIP, sport, TCP(dport=80, flags="S")))
             assert verdict.endpoint is not None
+            assert verdict.out_port is not None
             assert list(out) == [verdict.out_port], (sport, verdict.text())
             packet = inner(out[verdict.out_port][0])
             assert (packet.dst, packet[TCP].dport) == (ip_text(verdict.endpoint[0]), verdict.endpoint[1])
@@ -293,3 +294,39 @@ def test_serve_follows_file_changes_survives_a_bad_file_and_ends_on_sigterm(nic:
     assert said.read_text().endswith("lbctl: stopped; the switch keeps what is installed\n")
     with controller(nic) as lb:
         assert lb.apply(shop()).changes == 0
+
+
+def test_an_established_connection_outlives_its_handshake_and_ends_after_fin(nic: Nic) -> None:
+    with controller(nic) as lb:
+        lb.apply(shop())
+        sport = next(
+            sport
+            for sport in range(41000, 41100)
+            if lb.where(f"{LOADGEN}:{sport}", f"{CATALOG_VIP}:80/TCP").out_port == 3
+        )
+
+        def from_client(flags: str) -> None:
+            out = nic.send(7, from_loadgen(CATALOG_VIP, sport, TCP(dport=80, flags=flags)))
+            assert [frame[IP].dst for frame in out[3]] == ["10.244.1.12"]
+
+        def from_server(flags: str) -> None:
+            packet = IP(src="10.244.1.12", dst=LOADGEN) / TCP(sport=8080, dport=sport, flags=flags)
+            out = nic.send(3, Ether(src="02:00:0a:f4:01:03", dst=GATEWAY) / packet)
+            assert [(frame[IP].src, frame[TCP].sport) for frame in out[7]] == [(CATALOG_VIP, 80)]
+
+        from_client("S")
+        eventually(lambda: len(lb.flows()) == 2)
+        from_server("SA")
+        from_client("A")
+        from_server("A")
+        nic.clock("Advance", Duration(seconds=31))
+        lb.wait_idle()
+        nic.clock("Advance", Duration(seconds=6 * 3600))
+        lb.wait_idle()
+        assert len(lb.flows()) == 2
+        from_client("A")
+        from_client("FA")
+        from_server("FA")
+        eventually(lambda: {flow.idle_timeout_s for flow in lb.flows()} == {10.0})
+        nic.clock("Advance", Duration(seconds=11))
+        eventually(lambda: lb.flows() == [])

@@ -2,8 +2,8 @@
 
 In: coroutines from any thread. Out: their results. Called by `controller`, `offline` and tests.
 
-Not a loop per Controller: gRPC's asyncio poller is one per process and hands events to every loop that ever made
-a call. Once one of those is closed, its events raise "Event loop is closed" and those behind them wait.
+Not a loop per Controller: gRPC's asyncio poller is one per process and hands events to every loop that ever
+made a call. Once one of those is closed, its events raise "Event loop is closed" and those behind them wait.
 """
 
 from __future__ import annotations

@@ -305,6 +305,16 @@ def test_a_wrong_checksum_sets_the_error_flag() -> None:
     ]
 
 
+def test_without_an_error_flag_there_is_nothing_to_verify() -> None:
+    doc = document()
+    fields = doc["header_types"][1]["fields"]
+    doc["header_types"][1]["fields"] = [f for f in fields if f[0] != "checksum_error"]
+    doc["calculations"] = [{"name": "calc", "id": 0, "algo": "csum16", "input": [field("h", "a")]}]
+    checksum = {"name": "ck", "id": 0, "target": ["h", "c"], "type": "generic", "calculation": "calc"}
+    doc["checksums"] = [{**checksum, "verify": True, "update": False}]
+    assert block_lines(loaded(doc), "verify_checksum") == []
+
+
 def test_the_deparser_emits_in_order() -> None:
     deparser = {"name": "deparser", "id": 0, "order": ["g", "seg[0]", "seg[1]", "h"]}
     assert block_lines(loaded(document(deparsers=[deparser])), "deparser") == [

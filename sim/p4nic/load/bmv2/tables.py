@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
 
 from p4nic.bits import byte_count, mask, prefix_mask
 from p4nic.ir.ops import Valid
@@ -249,5 +248,5 @@ def load_profile(node: Node, scope: Scope) -> ActionProfile:
     inputs, with_payload = hash_inputs(selector.get("input"), scope)
     if with_payload:
         raise selector.unsupported("a selector over the payload", "select over fields")
-    group: Literal[0] = 0  # the JSON has no group size; P4Info may bring one
-    return ActionProfile(name, size, group, selector.get("algo").text(), inputs)
+    # The JSON has no group size; only P4Info knows it.
+    return ActionProfile(name, size, 0, selector.get("algo").text(), inputs)

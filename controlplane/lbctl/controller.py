@@ -47,7 +47,7 @@ from lbctl.where import Verdict, where
 
 _T = TypeVar("_T")
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.1, 5.0
-_CALL_TIMEOUT_S = 120.0
+_CALL_TIMEOUT_S = 900.0
 
 
 class Controller:

@@ -32,7 +32,7 @@ class SwitchView:
 
 def look(address: str, device_id: int, election_id: int) -> SwitchView:
     """Read a switch without taking it over. Raises SwitchError."""
-    return background.run(_look(P4RuntimeTransport(address, device_id, election_id)))
+    return background.run(_look(P4RuntimeTransport(address, device_id, election_id, reader=True)))
 
 
 async def _look(transport: P4RuntimeTransport) -> SwitchView:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import finsy
+import finsy.p4client
 from finsy.p4client import P4Error
 from finsy.switch import SwitchEvent
 
@@ -50,6 +51,10 @@ from lbctl.transport import (
 
 DIGEST = "flow_digest_t"
 _QUEUE = 1 << 20  # finsy drops what does not fit its queues; a lost digest is a flow without a pin
+# finsy gives every RPC ten seconds, by a constant; reading back a million Maglev buckets takes longer (11,000
+# entries a second from a switch in Python). A connection that breaks is noticed at once all the same.
+_RPC_TIMEOUT_S = 300.0
+finsy.p4client._DEFAULT_RPC_TIMEOUT = _RPC_TIMEOUT_S
 _ACK_TIMEOUT_NS = 1_000_000_000
 _GONE = (
     finsy.GRPCStatusCode.UNAVAILABLE,
@@ -62,7 +67,8 @@ class P4RuntimeTransport:
     """One P4Runtime device at `address` (host:port or unix:path).
 
     `artifact` is (P4Info file, device config file): loaded unless the switch already runs it, as the cookie
-    tells. Of two controllers the one with the higher `election_id` writes; readers use 1.
+    tells. Of two controllers the one with the higher `election_id` writes; a `reader` uses 1 and
+    asks for no digests.
     """
 
     def __init__(
@@ -72,9 +78,11 @@ class P4RuntimeTransport:
         election_id: int,
         artifact: tuple[Path, Path] | None = None,
         connect_timeout: float = 10.0,
+        reader: bool = False,
     ) -> None:
         self._address = address
         self._timeout = connect_timeout
+        self._reader = reader
         p4info, blob = artifact if artifact is not None else (None, None)
         self._options = finsy.SwitchOptions(
             p4info=p4info, p4blob=blob, device_id=device_id, initial_election_id=election_id
@@ -104,7 +112,7 @@ class P4RuntimeTransport:
         self._unacknowledged = []
         info = self._check_pipeline(switch)
         self._listen(switch)
-        if switch.is_primary and info.target is Target.V1MODEL:
+        if switch.is_primary and not self._reader and info.target is Target.V1MODEL:
             await self._subscribe(switch)
         return info
 

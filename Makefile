@@ -23,6 +23,10 @@ help: ## List the targets
 setup: ## Make .venv with p4nic and its tools (instant the second time)
 	@$(PYTHON) tools/setup_venv.py
 
+.PHONY: setup-dpdk
+setup-dpdk: ## Install DPDK's development files with apt, for --backend swx (needs root, about 100 MB)
+	@$(PYTHON) tools/setup_dpdk.py
+
 .PHONY: run
 run: setup ## Run the load balancer end to end and print the verdicts (PCAP=file replays a capture)
 	@$(PY) examples/run_shop.py $(if $(PCAP),--pcap $(PCAP))

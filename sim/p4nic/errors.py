@@ -6,7 +6,8 @@
     ├── VerifyError         a Program that breaks the IR's rules, with the list of problems
     ├── InputError          what a user gave us: flag, entries file, pcap, testbed, frame
     ├── StateError          a change of data-plane state that is refused; `.kind` says why (see ErrorKind)
-    └── PortError           an interface that is missing, busy or gone
+    ├── PortError           an interface that is missing, busy or gone
+    └── TargetError         a target of its own (DPDK) that cannot start, crashed or hangs
 
 Each message is one sentence that names the thing and its value and shows the way out. Callers ask `.kind`;
 nobody parses text. The command line ends on exit code 2 for all of them, the server maps `.kind` to a gRPC
@@ -56,6 +57,18 @@ class InputError(P4nicError):
 @final
 class PortError(P4nicError):
     """A port's interface is missing, busy, not permitted, or went away while running."""
+
+
+@final
+class TargetError(P4nicError):
+    """A target that runs in a process of its own cannot be started, has crashed, or does not answer.
+
+    After a crash by a packet, `packet` is (port, frame).
+    """
+
+    def __init__(self, message: str, packet: tuple[int, bytes] | None = None) -> None:
+        self.packet = packet
+        super().__init__(message)
 
 
 class ErrorKind(Enum):

@@ -6,7 +6,7 @@ calls, so a Pipeline needs no locks: packets are processed in bursts, state chan
 is always an argument, in nanoseconds on the switch's clock. Names everywhere; values are non-negative Python
 ints that fit their width (the caller has checked that: `target.tables` validates, a Pipeline trusts).
 
-Implementations: `backend.interp` (the definition), `backend.native` (the product).
+Implementations: `backend.interp` (the definition), `backend.native` (the product), `backend.swx` (DPDK's own).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any as Json
-from typing import Literal, NamedTuple, Protocol, final
+from typing import Literal, NamedTuple, Protocol, final, runtime_checkable
 
 from p4nic.ir.program import ActionCall, Match, Program
 
@@ -291,6 +291,16 @@ class Pipeline(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Transactional(Protocol):
+    """What a Pipeline has besides, if its writes become visible by a commit: `target.tables` calls it once
+    per batch."""
+
+    def commit(self) -> None:
+        """Make all writes so far visible; StateError if the target refuses them, and then none is."""
+        ...
 
 
 class Backend(Protocol):

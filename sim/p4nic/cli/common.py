@@ -25,6 +25,9 @@ FLOW_TABLE = "Lb.flow_table"
 """The load balancer's learner, whose expiries the control plane wants to hear of."""
 
 
+BACKENDS = ("interp", "native", "swx")
+
+
 def add_artifact_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "artifact",
@@ -40,8 +43,9 @@ def add_artifact_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_switch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--backend", choices=("interp", "native"), default="interp", help="what executes it (default: interp)"
-    )
+        "--backend", choices=BACKENDS, default="interp",
+        help="what executes it: interp (the definition), native, swx (real DPDK) (default: interp)",
+    )  # fmt: skip
     parser.add_argument(
         "--semantics",
         choices=("spec", "dpdk"),
@@ -105,6 +109,7 @@ def backend(name: str) -> Backend:
     module, factory = {
         "interp": ("p4nic.backend.interp", "InterpreterBackend"),
         "native": ("p4nic.backend.native", "NativeBackend"),
+        "swx": ("p4nic.backend.swx", "SwxBackend"),
     }[name]
     try:
         made: Backend = getattr(import_module(module), factory)()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, final
 
+from p4nic.ir.image import SpecImage
 from p4nic.ir.ops import Code, Operand, Ref
 from p4nic.ir.types import Header, HeaderType, Source, Stack, Union
 
@@ -262,3 +263,5 @@ class Program:
     digests: Mapping[str, DigestList] = field(default_factory=dict)
     value_sets: Mapping[str, ValueSet] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
+    image: SpecImage | None = field(default=None, compare=False, repr=False)
+    """The artifact itself, for a target that runs it; None where there is no `.spec`."""

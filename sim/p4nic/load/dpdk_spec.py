@@ -6,6 +6,7 @@ block `pipeline`). Called by `load.artifact`; the work is in `load.spec`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from p4nic.load.files import read_text
 from p4nic.load.spec.bind import bind
 from p4nic.load.spec.build import build
 from p4nic.load.spec.context import Context, read_context
+from p4nic.load.spec.image import image
 from p4nic.load.spec.names import Names
 from p4nic.load.spec.parse import parse
 from p4nic.load.spec.profiles import fuse
@@ -31,6 +33,8 @@ def load(path: Path, p4info: P4Info | None = None, context: Path | None = None) 
 
 def load_text(text: str, file: str, p4info: P4Info | None = None, context: Context | None = None) -> Program:
     """Load a `.spec` given as text; `file` names it in messages and positions."""
-    spec = fuse(parse(text, file))
+    raw = parse(text, file)
+    spec = fuse(raw)
     names = bind(spec, p4info, context) if p4info is not None else Names()
-    return build(spec, names, file.removesuffix(".spec"))
+    program = build(spec, names, file.removesuffix(".spec"))
+    return replace(program, image=image(text, raw, spec, names))

@@ -16,7 +16,7 @@ from itertools import islice
 from threading import RLock
 from typing import assert_never
 
-from p4nic.backend.api import Entry, EntryState, MeterConfig, Pipeline
+from p4nic.backend.api import Entry, EntryState, MeterConfig, Pipeline, Transactional
 from p4nic.clock import Clock
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall, Program
@@ -109,13 +109,30 @@ class Tables:
                             undo()
                         return _aborted(len(updates), number, error)
                     results.append(error)
+            try:
+                self._commit()
+            except StateError as error:
+                # The target takes a batch whole or not at all, whatever atomicity was asked for.
+                for undo in reversed(undos):
+                    undo()
+                return [one or error for one in results]
         self._changed()
         return results
 
     def _write(self, operation: Operation, entity: Entity) -> None:
         with self._lock:
-            self._apply(operation, entity)
+            undo = self._apply(operation, entity)
+            try:
+                self._commit()
+            except StateError:
+                undo()
+                raise
         self._changed()
+
+    def _commit(self) -> None:
+        """Targets of their own (DPDK) show packets a whole transaction at once."""
+        if isinstance(self._pipeline, Transactional):
+            self._pipeline.commit()
 
     def _apply(self, operation: Operation, entity: Entity) -> Undo:
         match entity:

@@ -1,0 +1,127 @@
+/* Builds a pipeline from a .spec, then answers requests about it until the peer hangs up. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim.h"
+
+/* In librte_pipeline.a, without a header of their own: how DPDK's own tools read a .spec. */
+struct pipeline_spec;
+struct pipeline_spec *pipeline_spec_parse(FILE *, uint32_t *, const char **);
+int pipeline_spec_configure(struct rte_swx_pipeline *, struct pipeline_spec *, const char **);
+
+struct target target;
+
+/* Why a pipeline could not be built; the first word of the answer's text. */
+static int32_t refused(const char *stage, uint32_t line, int status, const char *message)
+{
+	char text[512];
+
+	snprintf(text, sizeof text, "%s\t%u\t%d\t%s", stage, line, status, message ? message : "");
+	put_bytes(text, strlen(text));
+	return -1;
+}
+
+static int32_t build(struct request *r)
+{
+	uint32_t n_in = get_u32(r), n_out = get_u32(r), length = get_u32(r), line = 0;
+	const uint8_t *text = get_bytes(r, length);
+	const char *message = NULL;
+	struct pipeline_spec *spec;
+	FILE *file;
+	int status;
+
+	if (r->bad || target.pipeline || !length)
+		return refused("request", 0, 0, "");
+	ports_prepare();
+	status = rte_swx_pipeline_config(&target.pipeline, "p4nic", 0);
+	if (!status)
+		status = ports_attach(target.pipeline, n_in, n_out);
+	if (status)
+		return refused("ports", 0, status, "");
+	file = fmemopen((void *)(uintptr_t)text, length, "r");
+	if (!file)
+		return refused("memory", 0, 0, "");
+	spec = pipeline_spec_parse(file, &line, &message);
+	fclose(file);
+	if (!spec)
+		return refused("parse", line, 0, message);
+	message = NULL;
+	status = pipeline_spec_configure(target.pipeline, spec, &message);
+	if (status)
+		return refused("configure", 0, status, message);
+	status = rte_swx_pipeline_build(target.pipeline);
+	if (status)
+		return refused("build", 0, status, "");
+	target.control = rte_swx_ctl_pipeline_create(target.pipeline);
+	if (!target.control)
+		return refused("control", 0, 0, "");
+	rte_swx_ctl_pipeline_info_get(target.pipeline, &target.info);
+	clock_set(0);
+	if (learned_begin())
+		return refused("learners", 0, 0, "");
+	control_describe();
+	return 0;
+}
+
+static int32_t dispatch(uint8_t operation, struct request *r)
+{
+	switch (operation) {
+	case 2:
+		return control_commit(r);
+	case 3:
+		return ports_process(r);
+	case 4:
+		return control_register_read(r);
+	case 5:
+		return control_register_write(r);
+	case 6:
+		return control_register_read_key(r);
+	case 7:
+		return control_register_write_key(r);
+	case 8:
+		return control_statistics();
+	case 9:
+		return control_group_add(r);
+	case 10:
+		return control_group_delete(r);
+	case 11:
+		return control_member(r);
+	case 12:
+		return control_mirror(r);
+	case 13:
+		return control_timeout(r);
+	case 14:
+		return control_meter_profile(r);
+	case 15:
+		return control_meter(r);
+	case 16:
+		return control_meter_key(r);
+	case 17:
+		return learned_list(r);
+	case 18:
+		return learned_find(r);
+	case 19:
+		return learned_delete(r);
+	default:
+		return -1;
+	}
+}
+
+void serve(int fd)
+{
+	struct request r;
+
+	while (request_receive(fd, &r)) {
+		uint8_t operation = get_u8(&r);
+		int32_t status;
+
+		answer_begin();
+		if (operation == 1)
+			status = build(&r);
+		else
+			status = target.control ? dispatch(operation, &r) : -1;
+		if (!answer_send(fd, status))
+			return;
+	}
+}

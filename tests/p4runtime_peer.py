@@ -11,12 +11,13 @@ Messages are built by name here, without p4nic's codec: an independent way to th
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Template
 from types import TracebackType
+from typing import Any, cast
 
 import grpc
 from google.protobuf import duration_pb2, empty_pb2, text_format
@@ -141,7 +142,8 @@ class Client:
 
     def send(self, message: p4r.StreamMessageRequest) -> None:
         if self._call is None:
-            self._call = self.stub.StreamChannel(iter(self._requests.get, None), timeout=SECONDS * 6)
+            call = self.stub.StreamChannel(iter(self._requests.get, None), timeout=SECONDS * 6)
+            self._call = iter(cast(Iterable[p4r.StreamMessageResponse], call))
         self._requests.put(message)
 
     def receive(self) -> p4r.StreamMessageResponse:
@@ -195,8 +197,12 @@ class Client:
         raise AssertionError("the write was accepted")
 
     def read(self, *entities: p4r.Entity, role: str = "") -> list[p4r.Entity]:
+        return [e for answer in self.read_stream(*entities, role=role) for e in answer.entities]
+
+    def read_stream(self, *entities: p4r.Entity, role: str = "") -> Iterator[p4r.ReadResponse]:
+        """The messages as they come."""
         request = p4r.ReadRequest(device_id=1, entities=entities, role=role)
-        return [e for answer in self.stub.Read(request, timeout=SECONDS) for e in answer.entities]
+        yield from self.stub.Read(request, timeout=SECONDS)
 
     def read_entries(self, ask: p4r.TableEntry | None = None) -> list[p4r.TableEntry]:
         return [e.table_entry for e in self.read(p4r.Entity(table_entry=ask or p4r.TableEntry()))]
@@ -240,8 +246,8 @@ def code_of(error: grpc.RpcError) -> str:
 def errors_of(error: grpc.RpcError) -> list[tuple[str, str]]:
     """The p4.v1.Error list of an RPC that ended with UNKNOWN; AssertionError if it did not (§12.3)."""
     assert code_of(error) == "UNKNOWN", f"{code_of(error)}: {error.details()}"
-    trailer = dict(error.trailing_metadata())["grpc-status-details-bin"]
-    status = rpc_status.Status.FromString(trailer)
+    trailers: dict[str, bytes] = dict(cast(Any, error.trailing_metadata()))
+    status = rpc_status.Status.FromString(trailers["grpc-status-details-bin"])
     assert status.code == grpc.StatusCode.UNKNOWN.value[0]
     assert status.message == error.details()
     names = {code.value[0]: code.name for code in grpc.StatusCode}
@@ -279,7 +285,7 @@ def bytestring(value: int) -> bytes:
 
 
 Value = int | tuple[int, int] | bytes
-"""A match: exact or optional value; (value, prefix length), (value, mask) or (low, high) by the field's kind."""
+"""A match: exact or optional value; (value, prefix length), (value, mask) or (low, high)."""
 
 
 class Names:
@@ -337,6 +343,8 @@ def _match(info: p4i.MatchField, value: Value) -> p4r.FieldMatch:
             message.ternary.value, message.ternary.mask = raw, bytestring(second)
         case p4i.MatchField.RANGE:
             message.range.low, message.range.high = raw, bytestring(second)
+        case _:
+            raise AssertionError(info)
     return message
 
 

@@ -1,7 +1,7 @@
-"""What a user types into p4runtime-shell, as a script. Run by test_clients_p4runtime_shell in the shell's own environment.
+"""What a user types into p4runtime-shell, as a script, run in the shell's own environment by its test.
 
-In: the server's address, the file of the P4Info and the artifact. Out, on stdout: "listening" when packets and time may come,
-then one JSON object of what the shell saw.
+In: the server's address, the file of the P4Info and the artifact. Out, on stdout: "listening" when packets
+and time may come, then one JSON object of what the shell saw.
 """
 
 import json
@@ -13,7 +13,7 @@ SECONDS = 20
 
 
 def main(address: str, p4info: str, artifact: str) -> None:
-    seen = {}
+    seen: dict[str, object] = {}
     sh.setup(
         device_id=1,
         grpc_addr=address,
@@ -36,7 +36,7 @@ def entries() -> dict[str, object]:
     entry.action["port"] = "3"
     entry.idle_timeout_ns = 5_000_000_000
     entry.insert()
-    seen = {"read": [str(e.action["port"]) for e in sh.TableEntry("Switch.l2").read()]}
+    seen: dict[str, object] = {"read": [str(e.action["port"]) for e in sh.TableEntry("Switch.l2").read()]}
     try:
         entry.insert()
     except Exception as error:
@@ -85,7 +85,7 @@ def digest_config() -> int:
     digest = sh.DigestEntry("mac_learn_t")
     digest.max_list_size = 4
     digest.insert()
-    return [d.max_list_size for d in sh.DigestEntry("mac_learn_t").read()][0]
+    return int(next(iter(sh.DigestEntry("mac_learn_t").read())).max_list_size)
 
 
 def stream() -> dict[str, object]:

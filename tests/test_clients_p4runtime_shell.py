@@ -1,7 +1,7 @@
 """p4runtime-shell, unmodified, drives the server.
 
-It wants protobuf 3.20, so it lives in an environment of its own, made once in the user's cache directory. Without a package
-index in reach the test is skipped, and says so.
+It wants protobuf 3.20, so it lives in an environment of its own, made once in the user's cache directory.
+Without a package index in reach the test is skipped, and says so.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FRAME = bytes.fromhex("0000000000aa 0000000000bb 1234") + b"payload"
 
 @pytest.fixture(scope="session")
 def shell_python() -> Path:
-    """The interpreter of an environment that has p4runtime-shell; made on demand, by one process at a time."""
+    """The interpreter of an environment with p4runtime-shell; made on demand, by one process at a time."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "p4nic"
     cache.mkdir(parents=True, exist_ok=True)
     home = cache / f"p4runtime-shell-0.0.6-py{sys.version_info.major}{sys.version_info.minor}"
@@ -32,7 +32,7 @@ def shell_python() -> Path:
         flock(lock, LOCK_EX)
         if not done.exists():
             venv.create(home, clear=True, with_pip=True)
-            install = [
+            install: list[str | Path] = [
                 python,
                 "-m",
                 "pip",
@@ -54,7 +54,7 @@ def shell_python() -> Path:
 def test_a_session_of_p4runtime_shell(shell_python: Path) -> None:
     artifact = packet_io()
     with ServerUnderTest(None) as server:
-        command = [shell_python, ROOT / "tests" / "shell_session.py", server.server.address]
+        command: list[str | Path] = [shell_python, ROOT / "tests" / "shell_session.py", server.server.address]
         with subprocess.Popen(
             [*command, artifact.p4info_path, artifact.path],
             stdout=subprocess.PIPE,

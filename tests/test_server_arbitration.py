@@ -1,4 +1,4 @@
-"""Client arbitration (P4Runtime 1.5 §5): the state machine alone, against random histories, and over the wire."""
+"""Client arbitration (P4Runtime 1.5 §5): the state machine, random histories of it, and over the wire."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ steps = st.lists(
 
 @given(steps)
 def test_any_history_keeps_the_rules(history: list[tuple[int, str, int | str | None]]) -> None:
-    """§5: one primary per role at most, with the highest id ever seen; what each client was told last is true."""
+    """§5: at most one primary per role, with the highest id ever seen; what a client heard last is true."""
     arbiter = Arbiter(1)
     highest: dict[str, int] = {}
     told: dict[int, Standing] = {}

@@ -1,4 +1,5 @@
-"""Forwarding-pipeline configurations (P4Runtime 1.5 §14, §15): set, saved, committed, reconciled, read back."""
+"""Forwarding-pipeline configurations (P4Runtime 1.5 §14, §15): set, saved, committed, reconciled."""
+# ruff: noqa: E501  (golden rows: one message, one code, one sentence a line)
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
-from p4rt import p4r
 from p4runtime_peer import (
     SECOND,
     Client,
@@ -22,6 +22,7 @@ from p4runtime_peer import (
 
 from p4nic.backend.api import Entry
 from p4nic.ir.program import ActionCall, Exact
+from p4rt import p4r
 
 SET = p4r.SetForwardingPipelineConfigRequest
 GET = p4r.GetForwardingPipelineConfigRequest
@@ -127,7 +128,7 @@ def broken(**fields: object) -> p4r.ForwardingPipelineConfig:
     message = config()
     for name, value in fields.items():
         if value is None:
-            message.ClearField(name)
+            message.ClearField(name)  # type: ignore[arg-type]
         else:
             setattr(message, name, value)
     return message

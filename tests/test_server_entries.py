@@ -1,4 +1,4 @@
-"""Table entries over P4Runtime (1.5 §9.1): what comes back is what was written, and every refusal in its words."""
+"""Table entries (P4Runtime 1.5 §9.1): what comes back is what was written, and every refusal in its words."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def client(server: ServerUnderTest) -> Client:
 
 
 def l2(dst: int = 1, action: str | None = DROP, **fields: object) -> p4r.TableEntry:
-    return NAMES.entry("Switch.l2", {"dst": dst}, action, **fields)
+    return NAMES.entry("Switch.l2", {"dst": dst}, action, None, **fields)
 
 
 def acl(priority: int = 10, action: str | None = DROP, **match: object) -> p4r.TableEntry:
@@ -160,7 +160,8 @@ def test_constant_entries_are_marked_and_kept(client: Client) -> None:
     entries = client.read_entries(ask)
     assert [e.is_const for e in entries] == [True, True]
     own = NAMES.entry("Switch.ether_types", {"ether_type": 0x800}, "NoAction")
-    text = "table Switch.ether_types: its entries are constant; only their counters and meters and the default action may change"
+    text = "table Switch.ether_types: its entries are constant; only their counters and meters and the "
+    text += "default action may change"
     for update in (insert(own), modify(own), delete(own)):
         assert client.refused(update) == [("PERMISSION_DENIED", text)]
     client.write(
@@ -262,7 +263,7 @@ def of_kind(text: str) -> p4r.TableEntry:
 
 
 def default(**fields: object) -> p4r.TableEntry:
-    return NAMES.entry("Switch.l2", None, DROP, is_default_action=True, **fields)
+    return NAMES.entry("Switch.l2", None, DROP, None, is_default_action=True, **fields)
 
 
 L2, DST, ACL = "table Switch.l2", "table Switch.l2, field dst", "table Switch.acl"
@@ -461,7 +462,7 @@ READS_REFUSED = [
     (
         p4r.Entity(table_entry=p4r.TableEntry(priority=1)),
         "INVALID_ARGUMENT",
-        "a read of all tables takes no filter; name a table, or leave match, action, priority and metadata out",
+        "a read of all tables takes no filter; name a table, or leave match, action, priority and ",
     ),
     (
         p4r.Entity(table_entry=p4r.TableEntry(table_id=5)),
@@ -507,10 +508,10 @@ def test_refused_reads_in_words(shared: Client, query: p4r.Entity, code: str, se
     from p4runtime_peer import errors_of
 
     good = p4r.Entity(table_entry=NAMES.entry("Switch.ether_types"))
-    answers = shared.stub.Read(p4r.ReadRequest(device_id=1, entities=[good, query]), timeout=10)
+    answers = iter(shared.read_stream(good, query))
+    assert len(next(answers).entities) == 2
     with pytest.raises(grpc.RpcError) as error:
-        for answer in answers:
-            assert len(answer.entities) == 2
+        next(answers)
     assert [(c, s[: len(sentence)]) for c, s in errors_of(error.value)] == [("OK", ""), (code, sentence)]
 
 

@@ -1,4 +1,4 @@
-"""The stream (P4Runtime 1.5 §16): packets to and from the CPU, digests, idle timeouts, errors. All in virtual time."""
+"""The stream (P4Runtime 1.5 §16) in virtual time: packets in and out, digests, idle timeouts, errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import grpc
 import pytest
 from google.protobuf import any_pb2
-from p4rt import p4r, stratum_role
 from p4runtime_peer import (
     SECOND,
     Client,
@@ -25,6 +24,7 @@ from p4runtime_peer import (
 
 from p4nic.backend.api import Entry
 from p4nic.ir.program import ActionCall, Exact
+from p4rt import p4r, stratum_role
 
 NAMES = Names(packet_io().info.message)
 DIGEST = NAMES.ids["mac_learn_t"]
@@ -236,7 +236,7 @@ def test_new_primary_is_told_anew(server: ServerUnderTest, client: Client) -> No
 
 
 def aged(dst: int, timeout: int = SECOND, **fields: object) -> p4r.TableEntry:
-    return NAMES.entry("Switch.l2", {"dst": dst}, "Switch.drop", idle_timeout_ns=timeout, **fields)
+    return NAMES.entry("Switch.l2", {"dst": dst}, "Switch.drop", None, idle_timeout_ns=timeout, **fields)
 
 
 def expired(messages: list[p4r.StreamMessageResponse]) -> list[tuple[int, list[bytes]]]:

@@ -21,6 +21,7 @@ from p4nic.errors import InputError
 
 if TYPE_CHECKING:
     from p4nic.load.p4info import P4Info
+    from p4nic.server.security import Credentials
     from p4nic.server.service import P4RuntimeServer
     from p4nic.target.ports.spec import PortSpec
     from p4nic.target.switch import Switch
@@ -50,6 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--grpc", metavar="ADDR", default="127.0.0.1:9559",
         help="HOST:PORT (port 0: any free one) or unix:PATH (default 127.0.0.1:9559)",
     )  # fmt: skip
+    parser.add_argument(
+        "--tls-cert", metavar="F", type=Path, help="PEM certificate: serve TLS (with --tls-key)"
+    )
+    parser.add_argument("--tls-key", metavar="F", type=Path, help="PEM key of the certificate")
+    parser.add_argument(
+        "--tls-client-ca", metavar="F", type=Path, help="PEM: only clients with a certificate it has signed"
+    )
+    parser.add_argument(
+        "--insecure", action="store_true", help="plain gRPC on an address other machines can reach"
+    )
     parser.add_argument(
         "--port",
         metavar="N@KIND:NAME",
@@ -148,6 +159,8 @@ def _serve(args: argparse.Namespace, switch: Switch, p4info: P4Info | None, spec
         p4info=p4info,
         device_id=args.device_id,
         device_config=_device_config(args),
+        credentials=_credentials(args),
+        insecure=args.insecure,
     )
     before = {number: signal.signal(number, _stop) for number in _SIGNALS}
     try:
@@ -163,6 +176,19 @@ def _serve(args: argparse.Namespace, switch: Switch, p4info: P4Info | None, spec
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0
+
+
+def _credentials(args: argparse.Namespace) -> Credentials | None:
+    """TLS if the files are given; None is plain text."""
+    from p4nic.server.security import credentials
+
+    if args.tls_cert is not None and args.tls_key is not None:
+        return credentials(args.tls_cert, args.tls_key, args.tls_client_ca)
+    if args.tls_cert is not None or args.tls_key is not None or args.tls_client_ca is not None:
+        raise InputError(
+            "TLS needs --tls-cert and --tls-key, and --tls-client-ca needs both; give them together"
+        )
+    return None
 
 
 def _device_config(args: argparse.Namespace) -> bytes:

@@ -26,6 +26,7 @@ from p4nic.server.forwarding import Forwarding
 from p4nic.server.notifications import Notifications
 from p4nic.server.pipeline_config import MakePipeline, PipelineConfigs
 from p4nic.server.roles import RoleRules, may_write
+from p4nic.server.security import check_plain
 from p4nic.server.sessions import Sessions
 from p4nic.server.status import DETAILS_KEY, RpcRefused, batch_refused, refused
 from p4nic.server.stream import Streams
@@ -69,7 +70,10 @@ class P4RuntimeServer:
         *,
         device_config: bytes = b"",
         credentials: grpc.ServerCredentials | None = None,
+        insecure: bool = False,
     ) -> None:
+        if credentials is None and not insecure:
+            check_plain(address)
         self._stopped = Event()
         writing = Lock()
         configs = PipelineConfigs(switch, make_pipeline, p4info, device_config)

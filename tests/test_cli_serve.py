@@ -87,7 +87,7 @@ def test_an_empty_switch_waits_for_a_program(tmp_path: Path) -> None:
 
 
 REFUSED = [
-    (["--grpc", "192.0.2.1:9"],
+    (["--grpc", "192.0.2.1:9", "--insecure"],
      "the P4Runtime server cannot listen on 192.0.2.1:9; is it in use, or not of this machine?"),
     (["--port", "1@veth:p4nicnone"], "there is no interface p4nicnone; make one with: "
      "ip link add p4nicnone type veth peer name p4nicnone-peer"),

@@ -172,7 +172,8 @@ class Hash:
     `inputs` are laid end to end, big-endian and padded with zero bits to a whole byte at the end; with
     `host_order` each input is whole bytes, little-endian (DPDK hashes its metadata struct as it lies in
     memory). A varbit contributes its current bits. `with_payload` appends the bytes the parser did not
-    extract. Algorithms: `backend.api.HASHES`.
+    extract. With `skip_invalid` a field of an invalid header contributes nothing (BMv2's calculations); else
+    it contributes zeros. Algorithms: `backend.api.HASHES`.
     """
 
     dst: Place
@@ -182,6 +183,7 @@ class Hash:
     modulus: Operand | None = None
     host_order: bool = False
     with_payload: bool = False
+    skip_invalid: bool = False
     source: Source = Source()
 
 

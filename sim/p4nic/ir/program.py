@@ -167,7 +167,7 @@ class ActionProfile:
     group's weights.
 
     A group's members are laid out by ascending member id, each repeated by its weight. `selector_host_order`
-    is Hash's `host_order`.
+    and `selector_skip_invalid` are Hash's `host_order` and `skip_invalid`.
     """
 
     name: str
@@ -176,6 +176,7 @@ class ActionProfile:
     selector_algorithm: str | None = None
     selector_inputs: tuple[Operand, ...] = ()
     selector_host_order: bool = False
+    selector_skip_invalid: bool = False
 
 
 @final

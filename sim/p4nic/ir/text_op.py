@@ -146,10 +146,11 @@ def _compute(op: Move | Unary | Binary | Choose | Hash | ChecksumAdd | Random) -
             return f"{dst} = {operand_text(a)} {_SYMBOLS[name]} {operand_text(b)}"
         case Choose(_, cond, a, b):
             return f"{dst} = {operand_text(cond)} ? {operand_text(a)} : {operand_text(b)}"
-        case Hash(_, algorithm, inputs, base, modulus, host_order, with_payload):
+        case Hash(_, algorithm, inputs, base, modulus, host_order, with_payload, skip_invalid):
             order = " host order" if host_order else ""
             payload = ", payload" if with_payload else ""
-            text = f"{algorithm}{order}({_list(inputs)}{payload})"
+            skip = "valid " if skip_invalid else ""
+            text = f"{algorithm}{order}({skip}{_list(inputs)}{payload})"
             if modulus is not None:
                 text = f"({text} % {operand_text(modulus)})"
             return f"{dst} = {text}" if base is None else f"{dst} = {operand_text(base)} + {text}"

@@ -151,7 +151,7 @@ def choose(out: CodeWriter, op: Choose) -> None:
 
 def hash_(out: CodeWriter, op: Hash, function: str) -> None:
     """`function` is the name the hash function is bound to."""
-    text = f"{function}({hash_input(out, op.inputs, op.host_order, op.with_payload)})"
+    text = f"{function}({hash_input(out, op.inputs, op.host_order, op.with_payload, op.skip_invalid)})"
     if op.modulus is not None:
         modulus = out.read(op.modulus)
         if isinstance(op.modulus, Const):
@@ -163,7 +163,9 @@ def hash_(out: CodeWriter, op: Hash, function: str) -> None:
     out.store(op.dst, text, None, op.source, effect=op.algorithm == "round_robin")
 
 
-def hash_input(out: CodeWriter, inputs: tuple[Operand, ...], host_order: bool, with_payload: bool) -> str:
+def hash_input(
+    out: CodeWriter, inputs: tuple[Operand, ...], host_order: bool, with_payload: bool, skip_invalid: bool
+) -> str:
     """The bytes to be hashed, as an expression."""
     payload = " + pkt.payload()" if with_payload else ""
     if host_order:
@@ -173,10 +175,16 @@ def hash_input(out: CodeWriter, inputs: tuple[Operand, ...], host_order: bool, w
             parts.append(f"({out.unsigned(operand, width)}).to_bytes({byte_count(width)}, 'little')")
         return (" + ".join(parts) or "b''") + payload
     if any(_varbit_length(out, operand) is not None for operand in inputs):
-        pieces = ", ".join(_piece(out, operand) for operand in inputs)
+        pieces = ", ".join(_piece(out, operand, skip_invalid) for operand in inputs)
         return f"join_bits(({pieces},)){payload}"
     total = sum(out.shape(operand)[0] for operand in inputs)
-    return number_to_bytes(out, inputs, total) + payload
+    whole = number_to_bytes(out, inputs, total)
+    validities = dict.fromkeys(v for i in inputs if (v := _validity(out, i)) is not None)
+    if not skip_invalid or not validities:
+        return whole + payload
+    # The usual packet has all headers, and one big number is faster than pieces.
+    pieces = ", ".join(_piece(out, operand, skip_invalid=True) for operand in inputs)
+    return f"({whole} if {' and '.join(validities)} else join_bits(({pieces},))){payload}"
 
 
 def number_to_bytes(out: CodeWriter, inputs: tuple[Operand, ...], total: int) -> str:
@@ -195,11 +203,19 @@ def _varbit_length(out: CodeWriter, operand: Operand) -> int | None:
     return out.layout.field(operand.header, operand.field).length if isinstance(operand, Ref) else None
 
 
-def _piece(out: CodeWriter, operand: Operand) -> str:
+def _validity(out: CodeWriter, operand: Operand) -> str | None:
+    """The validity bit of the header a hash input belongs to; None where it cannot be invalid."""
+    valid = out.layout.field(operand.header, operand.field).valid if isinstance(operand, Ref) else None
+    return None if valid is None else f"f[{valid}]"
+
+
+def _piece(out: CodeWriter, operand: Operand, skip_invalid: bool) -> str:
     """(value, bits) of one hash input."""
     length = _varbit_length(out, operand)
     width, _ = out.shape(operand)
-    return f"({out.unsigned(operand, width)}, {width if length is None else f'f[{length}]'})"
+    bits = str(width) if length is None else f"f[{length}]"
+    validity = _validity(out, operand) if skip_invalid else None
+    return f"({out.unsigned(operand, width)}, {bits if validity is None else f'{validity} and {bits}'})"
 
 
 def checksum_add(out: CodeWriter, op: ChecksumAdd) -> None:

@@ -119,7 +119,8 @@ def selector_function(module: ModuleText, out: CodeWriter, state: State, profile
     assert profile.selector_algorithm is not None
     function = module.bind("hash", f"selector {profile.name}", state.selector_hash(profile))
     with module.inside(f"def {_selector_name(module, profile)}(f, pkt):"):
-        module.line(f"return {function}({hash_input(out, profile.selector_inputs, False, False)})")
+        order, skip = profile.selector_host_order, profile.selector_skip_invalid
+        module.line(f"return {function}({hash_input(out, profile.selector_inputs, order, False, skip)})")
     module.line("")
 
 

@@ -27,7 +27,7 @@ WRITERS = {
 """Methods of a Pipeline that change state."""
 
 FILLS_A_NEW_ONE = "server/reconcile.py"
-"""Carries learned flows with their age into a pipeline that is not in the switch yet (RECONCILE_AND_COMMIT)."""
+"""Carries learned flows with their age into a pipeline that is not in the switch yet."""
 
 
 def ir_classes() -> Iterator[type]:

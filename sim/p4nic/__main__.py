@@ -20,7 +20,9 @@ COMMANDS = {
     "dump": "load a program, verify it, print what p4nic understood",
     "run": "replay captures through a program, no server",
     "serve": "be a P4Runtime switch",
+    "stf": "run STF tests on a program",
     "explain": "tell what happens to a packet, step by step, and why",
+    "diff": "run the same packets on several engines and compare",
     "doctor": "tell what this machine has and what that allows",
 }
 

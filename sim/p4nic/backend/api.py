@@ -6,7 +6,8 @@ calls, so a Pipeline needs no locks: packets are processed in bursts, state chan
 is always an argument, in nanoseconds on the switch's clock. Names everywhere; values are non-negative Python
 ints that fit their width (the caller has checked that: `target.tables` validates, a Pipeline trusts).
 
-Implementations: `backend.interp` (the definition), `backend.native` (the product), `backend.swx` (DPDK's own).
+Implementations: `backend.interp` (the definition), `backend.native` (the product),
+`backend.swx` (DPDK's own).
 """
 
 from __future__ import annotations

@@ -336,7 +336,7 @@ class SwxPipeline:
             )
 
     def _restart(self) -> None:
-        """A fresh process with what the control plane wrote; entries learned, registers and counters are gone."""
+        """A fresh process with what the control plane wrote; learned entries and counts are gone."""
         self._target.build()
         self._state.lost()
         self._set_up()

@@ -1,0 +1,85 @@
+"""Few values per width, so that what entries hold and what packets carry meet often.
+
+In: a random generator, entries that are given. Out: values by width. Called by `generate` and `frames`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import final
+
+from p4nic.backend.api import Entry
+from p4nic.bits import mask
+from p4nic.differential.scenario import Update
+from p4nic.ir.program import ActionCall, Any, Exact, Lpm, Match, Program, Range, Ternary
+from p4nic.target.entities import TableWrite
+
+PORTS = (0, 1, 2, 3)
+"""Ports packets arrive at, and most entries send to."""
+
+Service = tuple[int, int, int]
+"""IPv4 address, protocol, port."""
+
+_START: dict[int, tuple[int, ...]] = {
+    8: (0, 1, 2, 6, 17, 64),
+    # 16 bits may become a port to send to. On DPDK one that is not there is a wild jump; so all are small.
+    16: (0, 1, 2, 3, 53, 80, 443, 500),
+    32: (0x0A000001, 0x0A000002, 0x0A010006, 0xC0000209, 0x0A60000A, 1, 2, 3),
+    48: (0x020000000001, 0x020000000002, 0x0200000000FE),
+    128: (0x20010DB8 << 96 | 1, 0x20010DB8 << 96 | 2),
+}
+
+
+@final
+class Values:
+    """Pools by width. A width without one takes from small numbers."""
+
+    def __init__(self, rng: random.Random, updates: Iterable[Update], program: Program) -> None:
+        self._rng = rng
+        self._pools = {width: list(values) for width, values in _START.items()}
+        self._services: list[Service] = []
+        self.learn(updates, program)
+
+    def learn(self, updates: Iterable[Update], program: Program) -> None:
+        """Take in what entries hold."""
+        for _, entity in updates:
+            entry = entity.entry if isinstance(entity, TableWrite) else entity
+            if isinstance(entry, Entry):
+                self._learn(entry, program)
+
+    def pick(self, width: int) -> int:
+        """A value of that width; now and then one that no pool has."""
+        if self._rng.random() < 0.03:
+            return self._rng.getrandbits(width) if width != 16 else self._rng.randrange(500)
+        pool = self._pools.get(width) or (0, 1, 2, 3)
+        return self._rng.choice(pool) & mask(width)
+
+    def service(self) -> Service | None:
+        """Address, protocol and port that one entry names together; None where there is no such entry."""
+        return self._rng.choice(self._services) if self._services else None
+
+    def _learn(self, entry: Entry, program: Program) -> None:
+        for key, match in zip(program.tables[entry.table].keys, entry.key, strict=True):
+            self._keep(key.width, _value(match))
+        widths = tuple(key.width for key in program.tables[entry.table].keys)
+        exact = [match.value for match in entry.key if isinstance(match, Exact)]
+        if widths == (32, 8, 16) and len(exact) == 3:
+            self._services.append((exact[0], exact[1], exact[2]))
+        if isinstance(entry.action, ActionCall):
+            params = program.actions[entry.action.action].params
+            for param, value in zip(params, entry.action.args, strict=True):
+                self._keep(param.width, value)
+
+    def _keep(self, width: int, value: int | None) -> None:
+        if value is not None and value not in self._pools.setdefault(width, []):
+            # Values of the entries given are worth more than those made up here.
+            self._pools[width] += [value] * 8
+
+
+def _value(match: Match) -> int | None:
+    match match:
+        case Exact(value) | Lpm(value, _) | Ternary(value, _) | Range(value, _):
+            return value
+        case Any():
+            return None

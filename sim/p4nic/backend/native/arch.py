@@ -1,0 +1,96 @@
+"""What the architectures put around a program's blocks in the emitted function.
+
+An Arch lays out the Items (blocks and hooks), says what its hooks read and write, and writes their C. The rest of an
+architecture, what concerns more than one pass of a packet, is in runtime/p4nic_swx.h and p4nic_v1model.h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from p4nic.backend.native.expr import Writer
+from p4nic.backend.native.flat import Flattener
+from p4nic.backend.native.flow import Effect
+from p4nic.backend.native.variables import Variable, Variables
+from p4nic.ir import ops
+from p4nic.ir.ops import Ref
+from p4nic.ir.program import Program
+
+REASONS = (
+    "", "drop action", "egress port does not exist", "multicast group has no member", "recirculation limit",
+    "instruction limit", "packet too short", "drop port", "neither tx nor drop",
+)  # fmt: skip
+REASON_MACROS = (
+    "NONE", "DROP_ACTION", "NO_PORT", "NO_MEMBER", "TOO_MANY_PASSES", "LOOP", "TOO_SHORT", "DROP_PORT", "NO_VERDICT"
+)  # fmt: skip
+
+
+class Arch(Protocol):
+    """One architecture, for one program."""
+
+    header: str
+    """The runtime header with its driver."""
+    resumes: tuple[str, ...]
+    """Macros for places the driver starts step() at, besides the beginning."""
+
+    def hooked(self) -> tuple[Ref, ...]:
+        """Fields it reads or writes itself."""
+        ...
+
+    def lay_out(self, flat: Flattener) -> None: ...
+
+    def effects(self, v: Variables) -> Mapping[str, Effect]: ...
+
+    def exits(self, v: Variables) -> Mapping[str, int]:
+        """Variables read at L_finished."""
+        ...
+
+    def error_code(self, name: str) -> int:
+        """What `failure` is for a parser error."""
+        ...
+
+    def reasons(self) -> tuple[str, ...]: ...
+
+    def start(self, out: Writer, resume: str) -> list[Variable]:
+        """Variables that are loaded when the driver starts at a macro of `resumes`."""
+        ...
+
+    def hook(self, out: Writer, name: str) -> None: ...
+
+    def finished(self, out: Writer) -> None:
+        """What stands at L_finished."""
+        ...
+
+    def helpers(self, v: Variables, saved: set[str]) -> list[str]:
+        """C functions between step's declaration and the driver; `saved`: names of fields that are kept."""
+        ...
+
+    def settle(self, v: Variables, before: Mapping[str, int]) -> None:
+        """After the first flow analysis: the variables live at each hook."""
+        ...
+
+    def kept_always(self, v: Variables) -> list[Variable]:
+        """Variables the driver saves and loads."""
+        ...
+
+
+def uses_op(program: Program, *kinds: type) -> bool:
+    """Whether any code has such an instruction."""
+    codes = [b.code for b in program.blocks.values()] + [a.code for a in program.actions.values()]
+    return any(isinstance(op, kinds) for code in codes for op in code)
+
+
+def kept_fields(program: Program) -> list[tuple[Ref, ...]]:
+    """The field lists of clones and of packets that start over, each once: their index is their number."""
+    codes = [b.code for b in program.blocks.values()] + [a.code for a in program.actions.values()]
+    found: dict[tuple[Ref, ...], None] = {(): None}
+    for code in codes:
+        for op in code:
+            if isinstance(op, ops.Clone | ops.Resubmit | ops.Recirculate):
+                found[op.fields] = None
+    return list(found)
+
+
+def save(variables: list[Variable], to: str = "c->s") -> list[str]:
+    return [f"{to}.{v.name} = {v.name};" for v in variables]

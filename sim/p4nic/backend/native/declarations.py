@@ -1,0 +1,53 @@
+"""The functions of runtime/p4nic_api.h as cffi reads them."""
+
+DECLARATIONS = """
+typedef struct { uint64_t last_ns, timeout_ns, packets, bytes, sequence; int64_t priority;
+    const uint8_t *key, *args; uint32_t id; uint16_t action; uint8_t origin, kind; } p4_entry_t;
+typedef struct engine engine;
+engine *p4_create(uint32_t cpu_port, uint32_t drop_port, uint32_t port_count, uint64_t seed);
+void p4_destroy(engine *e);
+int p4_start_table(engine *e, uint32_t table, uint32_t capacity, const uint64_t *timeouts, uint32_t count);
+int p4_start_counter(engine *e, uint32_t counter, uint64_t size);
+int p4_start_meter(engine *e, uint32_t meter, uint64_t size, uint32_t by_packets);
+int p4_start_register(engine *e, uint32_t reg, uint64_t size, uint64_t low, uint64_t high);
+int p4_start_direct_meter(engine *e, uint32_t table);
+void p4_run(engine *e, const uint8_t *frames, const uint32_t *ports, const uint32_t *lengths, uint32_t count,
+    uint64_t now_ns);
+const uint8_t *p4_reply(engine *e, uint64_t *size);
+uint64_t p4_bench(engine *e, const uint8_t *frames, const uint64_t *offsets, const uint32_t *ports,
+    const uint32_t *lengths, uint32_t count, uint32_t rounds, uint32_t first, uint64_t now_ns, uint64_t *bytes);
+int64_t p4_find(engine *e, uint32_t table, const uint8_t *key);
+int64_t p4_insert(engine *e, uint32_t table, const uint8_t *key, const uint8_t *mask, const uint8_t *bounds,
+    int64_t priority, uint32_t action, uint32_t kind, const uint8_t *args, uint32_t args_bytes, uint32_t origin,
+    uint64_t timeout_ns, uint64_t now_ns);
+void p4_modify(engine *e, uint32_t table, uint32_t id, uint32_t action, uint32_t kind, const uint8_t *args,
+    uint32_t args_bytes, uint64_t timeout_ns, uint64_t now_ns);
+void p4_remove(engine *e, uint32_t table, uint32_t id, const uint8_t *mask);
+void p4_entry(engine *e, uint32_t table, uint32_t id, p4_entry_t *out);
+uint32_t p4_ids(engine *e, uint32_t table, uint32_t *ids, uint64_t *sequences);
+int p4_is_live(engine *e, uint32_t table, uint32_t id);
+uint32_t p4_count(engine *e, uint32_t table);
+void p4_set_default(engine *e, uint32_t table, uint32_t action, const uint8_t *args, uint32_t args_bytes);
+void p4_set_entry_counter(engine *e, uint32_t table, uint32_t id, uint64_t packets, uint64_t bytes);
+void p4_set_entry_meter(engine *e, uint32_t table, uint32_t id, uint32_t kind, uint64_t cir, uint64_t cburst,
+    uint64_t pir, uint64_t pburst);
+int p4_next_expiry(engine *e, uint64_t *deadline);
+int64_t p4_expire(engine *e, uint64_t now_ns, uint32_t *table);
+void p4_set_member(engine *e, uint32_t profile, uint32_t id, int64_t action, const uint8_t *args,
+    uint32_t args_bytes);
+void p4_set_group(engine *e, uint32_t profile, uint32_t id, const uint32_t *slots, int64_t count);
+void p4_counter(engine *e, uint32_t counter, uint64_t index, uint64_t *out);
+void p4_set_counter(engine *e, uint32_t counter, uint64_t index, uint64_t packets, uint64_t bytes);
+void p4_set_meter(engine *e, uint32_t meter, uint64_t index, uint32_t kind, uint64_t cir, uint64_t cburst,
+    uint64_t pir, uint64_t pburst);
+void p4_register(engine *e, uint32_t reg, uint64_t index, uint64_t *out);
+void p4_set_register(engine *e, uint32_t reg, uint64_t index, uint64_t low, uint64_t high);
+void p4_set_value_set(engine *e, uint32_t set, const uint64_t *words, uint32_t members, uint32_t keys);
+void p4_set_replicas(engine *e, uint32_t clones, uint32_t id, const uint32_t *pairs, int64_t count,
+    uint32_t truncate);
+const uint64_t *p4_events(engine *e, uint64_t *words);
+void p4_clear_messages(engine *e);
+void p4_clear_digests(engine *e);
+void p4_statistics(engine *e, uint64_t *statistics, uint64_t *hits, uint64_t *misses);
+void p4_burst_statistics(engine *e, uint64_t *out);
+"""

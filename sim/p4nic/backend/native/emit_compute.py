@@ -1,0 +1,202 @@
+"""Moving, computing, hashing, checksums as C.
+
+checksum with ipv4.src          →   x1 = sum_start(m.state) + ipv4_src;
+checksum without ipv4.ttl       →   x1 += sum_without(ipv4_ttl);   (a run keeps one sum)
+                                    m.state = sum_finish(x1);
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from p4nic.backend.native.expr import Writer
+from p4nic.backend.native.flat import Item, Mark, Scope
+from p4nic.backend.native.variables import operands
+from p4nic.bits import byte_count
+from p4nic.errors import UnsupportedError
+from p4nic.ir import ops, walk
+from p4nic.ir.ops import Const, Operand, Ref
+
+HASHES = {
+    "crc16": "crc16", "crc16_custom": "crc16", "crc32": "crc32", "crc32_custom": "crc32", "crc32c": "crc32c",
+    "crcCCITT": "crcCCITT", "csum16": "csum16", "ones_complement16": "csum16", "xor16": "xor16",
+    "identity": "identity", "jhash": "jhash", "toeplitz": "toeplitz",
+}  # fmt: skip
+
+
+def move(out: Writer, op: ops.Move, scope: Scope) -> None:
+    out.store(op.dst, out.read(op.src, scope), out.bound(op.src, scope), scope)
+
+
+def unary(out: Writer, op: ops.Unary, scope: Scope) -> None:
+    width, _ = out.shape(op.dst, scope)
+    match op.op:
+        case "not":
+            out.store(op.dst, f"~({'u128' if width > 64 else 'u64'}){out.read(op.a, scope)}", None, scope)
+        case "neg":
+            out.store(op.dst, f"-({'u128' if width > 64 else 'u64'}){out.read(op.a, scope)}", None, scope)
+        case "lnot":
+            out.store(op.dst, f"!{out.read(op.a, scope)}", 1, scope)
+
+
+def binary(out: Writer, op: ops.Binary, scope: Scope) -> None:
+    text, bound = out.binary(op, scope)
+    out.store(op.dst, text, bound, scope)
+
+
+def choose(out: Writer, op: ops.Choose, scope: Scope) -> None:
+    width, _ = out.shape(op.dst, scope)
+    bounds = [b for b in (out.bound(op.a, scope), out.bound(op.b, scope)) if b is not None]
+    a, b = out.ring(op.a, width, scope), out.ring(op.b, width, scope)
+    out.store(
+        op.dst, f"{out.read(op.cond, scope)} ? {a} : {b}", max(bounds) if len(bounds) == 2 else None, scope
+    )
+
+
+# --- hashes ---
+
+
+def hash_text(
+    out: Writer,
+    algorithm: str,
+    inputs: tuple[Operand, ...],
+    host_order: bool,
+    with_payload: bool,
+    scope: Scope,
+) -> str:
+    """The hash of the inputs as a u64 expression."""
+    function = HASHES.get(algorithm)
+    if function is None:
+        raise UnsupportedError(
+            f"the native backend does not know the hash algorithm {algorithm}; use --backend interp"
+        )
+    widths = [out.shape(o, scope)[0] for o in inputs]
+    if function == "csum16" and not host_order and not (with_payload and byte_count(sum(widths)) % 2):
+        total = words_sum(out, inputs, widths, scope)
+        payload = (
+            " + sum_words((struct piece){data + pos, len - pos}, (struct piece){NULL, 0})"
+            if with_payload
+            else ""
+        )
+        return f"(u64)(fold_sum({total}{payload}) ^ 0xffffu)"
+    size = sum(byte_count(w) for w in widths) if host_order else byte_count(sum(widths))
+    buffer = out.fresh(f"u8[{max(size, 1)}]")
+    fill = _fill_host_order if host_order else _fill
+    fill(out, buffer, inputs, widths, scope)
+    payload = "(struct piece){data + pos, len - pos}" if with_payload else "(struct piece){NULL, 0}"
+    return f"hash_{function}((struct piece){{{buffer}, {size}}}, {payload})"
+
+
+def _fill(out: Writer, buffer: str, inputs: tuple[Operand, ...], widths: Sequence[int], scope: Scope) -> None:
+    """Inputs end to end, big-endian, zero bits at the end."""
+    if any(w % 8 for w in widths):
+        out.line(f"memset({buffer}, 0, sizeof {buffer});")
+    at = 0
+    for operand, width in zip(inputs, widths, strict=True):
+        text = out.unsigned(operand, width, scope)
+        if at % 8 or width % 8:
+            out.line(f"put_bits({buffer}, {at}, {text}, {width});")
+        elif width <= 64:
+            out.line(f"store_be({buffer} + {at // 8}, {text}, {width // 8});")
+        else:
+            out.line(f"store_be_wide({buffer} + {at // 8}, {text}, {width // 8});")
+        at += width
+
+
+def _fill_host_order(
+    out: Writer, buffer: str, inputs: tuple[Operand, ...], widths: Sequence[int], scope: Scope
+) -> None:
+    at = 0
+    for operand, width in zip(inputs, widths, strict=True):
+        held = out.fresh("u128" if width > 64 else "u64")
+        out.line(f"{held} = {out.unsigned(operand, width, scope)};")
+        out.line(f"memcpy({buffer} + {at}, &{held}, {byte_count(width)}); /* little-endian */")
+        at += byte_count(width)
+
+
+def words_sum(out: Writer, inputs: Sequence[Operand], widths: Sequence[int], scope: Scope) -> str:
+    """A number congruent modulo 0xffff to the sum of the 16-bit words of the inputs laid end to end, and 0 only if
+    all are: each value is shifted to where it ends in its word, because 2^16 counts as 1."""
+    left = (byte_count(sum(widths)) * 8 + 15) // 16 * 16
+    parts = []
+    for operand, width in zip(inputs, widths, strict=True):
+        left -= width
+        text = out.unsigned(operand, width, scope)
+        for piece in [text] if width <= 64 else [f"(u64){text}", f"(u64)((u128){text} >> 64)"]:
+            value = f"sum_of({piece})" if width > 32 else f"(u64){piece}"
+            parts.append(f"({value} << {left % 16})" if left % 16 else value)
+    return " + ".join(parts) or "0u"
+
+
+def hash_(
+    out: Writer, op: ops.Hash, scope: Scope, counters: list[None], for_real: Callable[[], None]
+) -> None:
+    """`counters`: one for each round_robin of the unit, which counts packets in their order (`for_real`)."""
+    if op.algorithm == "round_robin":
+        for_real()
+        text = f"e->round_robin[{len(counters)}]++"
+        counters.append(None)
+    else:
+        text = hash_text(out, op.algorithm, op.inputs, op.host_order, op.with_payload, scope)
+    bound: int | None = 64
+    if op.modulus is not None:
+        if isinstance(op.modulus, Const):
+            text = f"{text} % {out.read(op.modulus, scope)}" if op.modulus.value else f"{text} * 0u"
+        else:
+            divisor = out.fresh("u64")
+            if out.bound(op.modulus, scope) is None:
+                raise UnsupportedError(
+                    f"{op.source}: the native backend takes no signed modulus; use --backend interp"
+                )
+            out.line(f"{divisor} = (u64){out.read(op.modulus, scope)};")
+            text = f"({divisor} ? {text} % {divisor} : 0u)"
+    if op.base is not None:
+        text, bound = f"{out.ring(op.base, out.shape(op.dst, scope)[0], scope)} + {text}", None
+    out.store(op.dst, text, bound, scope, effect=op.algorithm == "round_robin")
+
+
+# --- incremental checksums ---
+
+
+def checksum_add(out: Writer, items: Sequence[Item], at: int, open_sums: dict[str, str]) -> None:
+    """Write the ChecksumAdd at `at`. `open_sums`: destination to the C variable of a sum not stored yet."""
+    op, scope = items[at].op, items[at].scope
+    assert isinstance(op, ops.ChecksumAdd)
+    dst = out.read(op.dst, scope)
+    total = open_sums.pop(dst, "")
+    if not total:
+        total = out.fresh("u64")
+        out.line(f"{total} = sum_start({dst});")
+    out.line(f"{total} += {_amount(out, op, scope)};")
+    if _goes_on(items, at, op):
+        open_sums[dst] = total
+    else:
+        out.store(op.dst, f"sum_finish({total})", 16, scope)
+
+
+def _amount(out: Writer, op: ops.ChecksumAdd, scope: Scope) -> str:
+    if isinstance(op.src, str):
+        inputs: list[Operand] = [Ref(op.src, f.name) for f in out.v.types[op.src].fields]
+        text = words_sum(out, inputs, [f.width for f in out.v.types[op.src].fields], scope)
+        return f"sum_without(fold_sum({text}))" if op.subtract else f"fold_sum({text})"
+    width, _ = out.shape(op.src, scope)
+    text = words_sum(out, [op.src], [width], scope)
+    if width > 32:
+        text = f"fold_sum({text})"
+    return f"sum_without({text})" if op.subtract else text
+
+
+def _goes_on(items: Sequence[Item], at: int, op: ops.ChecksumAdd) -> bool:
+    """Whether only harmless instructions stand before the next step of the same sum."""
+    for item in items[at + 1 :]:
+        match item.op:
+            case ops.ChecksumAdd(dst):
+                return dst == op.dst and item.scope == items[at].scope and op.dst not in operands(item.op)
+            case ops.Move() | ops.Binary() | ops.Unary():
+                if walk.written(item.op) == op.dst or op.dst in operands(item.op):
+                    return False
+            case Mark():
+                return False
+            case _:
+                return False
+    return False

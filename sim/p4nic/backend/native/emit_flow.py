@@ -1,0 +1,369 @@
+"""The body of `step`: every Item in turn, the labels somebody goes to, and the places where a packet may wait.
+
+Find(flow_table)   →   if (p->speculative && e->tables[12].big) { keep what is live; return ST_SUSPENDED; }
+                       R_3:
+                       e7 = index_find(…);
+"""
+
+from __future__ import annotations
+
+import re
+from typing import final
+
+from p4nic.backend.native import emit_compute, emit_headers, order
+from p4nic.backend.native.arch import Arch, kept_fields, save
+from p4nic.backend.native.emit_state import StateWriter
+from p4nic.backend.native.expr import Writer, literal
+from p4nic.backend.native.flat import Bind, Find, Goto, Hook, Item, Key, Mark, Scope, Site
+from p4nic.backend.native.flow import FINISHED, Analysis
+from p4nic.backend.native.layout import MAX_WIDTH
+from p4nic.backend.native.variables import Variable, Variables
+from p4nic.bits import wrap
+from p4nic.errors import UnsupportedError
+from p4nic.ir import ops
+from p4nic.ir.program import Program
+from p4nic.ir.types import Source
+
+_LABEL = "\0label "
+
+
+@final
+class BodyWriter:
+    """Writes the statements of `step` into `lines`."""
+
+    def __init__(
+        self, program: Program, v: Variables, arch: Arch, analysis: Analysis, items: list[Item],
+        suspends: frozenset[str],
+    ) -> None:  # fmt: skip
+        self.program = program
+        self.v = v
+        self.arch = arch
+        self.items = items
+        self.before, self.after = analysis.live(items)
+        self.out = Writer(v)
+        self.state = StateWriter(self.out, program, suspends)
+        self.counters: list[None] = []
+        self.waits: list[Site] = []
+        self.errors: set[str] = set()
+        self.saved: dict[Variable, None] = {}
+        self.lines: list[str] = []
+        self._kept = kept_fields(program)
+        self._at = 0
+        self._position = {i.op.label: n for n, i in enumerate(items) if isinstance(i.op, Mark)}
+        self._sums: dict[str, str] = {}
+        self._resumes: list[str] = []
+        self._waiting: dict[int, list[Variable]] = {}
+        labels = {i.op.label: n for n, i in enumerate(items) if isinstance(i.op, Mark)}
+        follow = [analysis.successors(items, labels, at)[0] for at in range(len(items))]
+        rank = order.ranks(follow)
+        self._loops = order.looping(follow)
+        waiting = [
+            (rank[at], i.op.site.number)
+            for at, i in enumerate(items)
+            if isinstance(i.op, Find) and i.op.site.table.name in suspends
+        ]
+        self._resume = {number: 1 + n for n, (_, number) in enumerate(sorted(waiting))}
+
+    def write(self) -> None:
+        self._refuse_loops()
+        told = Source()
+        for self._at, item in enumerate(self.items):
+            self.out.live_after = self.after[self._at]
+            source = getattr(item.op, "source", Source())
+            if source.line and source != told and not isinstance(item.op, Mark):
+                self.out.line(f"/* {_safe(str(source))} */")
+                told = source
+            self._item(item)
+        self._tail()
+        self._starts()
+        text = "\n".join(self.out.lines)
+        self.errors = set(re.findall(r"ERROR_(\w+)", text))
+        wanted = set(re.findall(r"goto (\w+);", "\n".join([*self._resumes, text])))
+        body = []
+        for line in self.out.lines:
+            if line.startswith("    " + _LABEL):
+                label, _, comment = line[4 + len(_LABEL) :].partition(" ")
+                if label in wanted:
+                    body.append(f"{label}:;{f' /* {_safe(comment)} */' if comment else ''}")
+            else:
+                body.append(line)
+        self.lines = [*self._resumes, *body]
+
+    def _refuse_loops(self) -> None:
+        """A table in a loop would be looked up twice in one pass, which a packet's path cannot tell."""
+        for at in self._loops:
+            if isinstance(self.items[at].op, Key):
+                raise UnsupportedError(
+                    f"the program {self.program.name} looks a table up in a loop, which the native backend does "
+                    f"not run; use --backend interp"
+                )
+
+    def resume_of(self, site: Site) -> int:
+        """The number under which packets wait there."""
+        return self._resume[site.number]
+
+    # --- where a packet waits, and where it goes on ---
+
+    def _keep(self, variables: list[Variable]) -> None:
+        for variable in variables:
+            self.saved[variable] = None
+
+    def _starts(self) -> None:
+        lines = ["    switch (p->resume) {"]
+        for site in self.waits:
+            n = site.number
+            lines.append(f"    case {self._resume[n]}: /* {_safe(site.table.name)} */")
+            lines += [f"        {x.name} = c->s.{x.name};" for x in self._waiting[n]]
+            lines += [f"        k{n} = c->k.k{n};", f"        h{n} = c->hash;", f"        goto R_{n};"]
+        for resume in self.arch.resumes:
+            variables = self.arch.start(self.out, resume)
+            self._keep(variables)
+            label = {"RESUME_EGRESS": "L_egress", "RESUME_PARSE": "L_parse"}.get(resume, "L_again")
+            lines.append(f"    case {resume}:")
+            lines += [f"        {x.name} = c->s.{x.name};" for x in variables]
+            if resume == "RESUME_PARSE":
+                lines += self._parse_start()
+            lines.append(f"        goto {label};")
+        self._keep(self.arch.kept_always(self.v))
+        self._resumes = [*lines, "    default:", "        break;", "    }"]
+
+    def _parse_start(self) -> list[str]:
+        held = len(self.out.lines)
+        self.out.live_after = -1
+        intrinsic = getattr(self.arch, "intrinsic", {})
+        ref = intrinsic.get("ingress_port")
+        if ref is not None:
+            variable = self.v.of_field(ref.header, ref.field)
+            self.out.line(f"    {variable.name} = ({variable.type})p->port;")
+        lines = self.out.lines[held:]
+        del self.out.lines[held:]
+        return lines
+
+    def _wait(self, site: Site) -> None:
+        """Let a speculative packet wait while its bucket is fetched."""
+        n, number = site.number, self.state.numbers.tables[site.table.name]
+        live = [x for x in self.v.all() if self.before[self._at] >> x.bit & 1]
+        self._keep(live)
+        self.waits.append(site)
+        self._waiting[n] = live
+        out = self.out
+        out.line(f"if (p->speculative && e->tables[{number}].big) {{")
+        out.line(f"    prefetch_bucket(&e->tables[{number}], h{n});")
+        for line in save(live):
+            out.line(f"    {line}")
+        out.line(f"    c->k.k{n} = k{n};")
+        out.line(f"    c->hash = h{n};")
+        out.line("    p->position = pos;")
+        out.line("    p->out_length = olen;")
+        out.line(f"    p->resume = {self._resume[n]};")
+        out.line("    return ST_SUSPENDED;")
+        out.line("}")
+        out.line(f"{_LABEL}R_{n}")
+
+    def _tail(self) -> None:
+        out = self.out
+        out.line(f"{_LABEL}{FINISHED}")
+        out.live_after = -1
+        self.arch.finished(out)
+        out.line(f"{_LABEL}L_fuel")
+        out.line("p->reason = REASON_LOOP;")
+        out.line("return ST_DROPPED;")
+        out.line(f"{_LABEL}L_slow")
+        out.line("return ST_SLOW;")
+
+    # --- Items ---
+
+    def _item(self, item: Item) -> None:
+        op, scope, out = item.op, item.scope, self.out
+        match op:
+            case Mark(label, comment):
+                out.line(f"{_LABEL}{label} {comment}")
+            case Goto(label):
+                self._go("", label)
+            case Hook(name):
+                self.arch.hook(out, name)
+                if name == "start":
+                    out.line(f"{_LABEL}L_again")
+            case Key(site):
+                self.state.key(site, scope)
+            case Find(site):
+                if site.table.name in self.state.suspends:
+                    self._wait(site)
+                self.state.find(op, scope)
+            case Bind(names, args):
+                for (name, width), arg in zip(names, args, strict=True):
+                    out.line(f"{name} = {out.unsigned(arg, width, scope)};")
+            case _:
+                self._operation(op, scope)
+
+    def _go(self, condition: str, label: str) -> None:
+        """Jump, if the condition holds; a jump backwards burns fuel, so that no loop runs for ever."""
+        out = self.out
+        prefix = f"if ({condition}) " if condition else ""
+        if not self._loops or self._position.get(label, self._at + 1) > self._at:
+            out.line(f"{prefix}goto {label};")
+            return
+        out.line(f"{prefix}{{")
+        out.line("    if (--p->fuel < 0)")
+        out.line("        goto L_fuel;")
+        out.line(f"    goto {label};")
+        out.line("}")
+
+    def _operation(self, op: ops.Op, scope: Scope) -> None:
+        out = self.out
+        match op:
+            case ops.Move():
+                emit_compute.move(out, op, scope)
+            case ops.Unary():
+                emit_compute.unary(out, op, scope)
+            case ops.Binary():
+                emit_compute.binary(out, op, scope)
+            case ops.Choose():
+                emit_compute.choose(out, op, scope)
+            case ops.Hash():
+                emit_compute.hash_(out, op, scope, self.counters, self.state.for_real)
+            case ops.ChecksumAdd():
+                emit_compute.checksum_add(out, self.items, self._at, self._sums)
+            case (
+                ops.Extract() | ops.Lookahead() | ops.Advance() | ops.Emit() | ops.SetValid() | ops.SetInvalid()
+                | ops.CopyHeader() | ops.Push() | ops.Pop()
+            ):  # fmt: skip
+                emit_headers.write(out, op, scope)
+            case (
+                ops.Learn() | ops.Rearm() | ops.Forget() | ops.EntryId() | ops.Count() | ops.CountDirect()
+                | ops.Meter() | ops.RegisterRead() | ops.RegisterWrite() | ops.RegisterAdd() | ops.Random()
+                | ops.Digest() | ops.LogMessage() | ops.Assert()
+            ):  # fmt: skip
+                self.state.write(op, scope)
+            case ops.Branch(relation, a, b, target):
+                self._go(out.compare(relation, a, b, scope), scope.label(target))
+            case ops.BranchHit(target, hit):
+                self._go(f"{'' if hit else '!'}{self.v.last('hit').name}", scope.label(target))
+            case ops.BranchAction(action, target, ran):
+                number = self.state.numbers.actions[action]
+                self._go(f"{self.v.last('ran').name} {'==' if ran else '!='} {number}u", scope.label(target))
+            case ops.Switch():
+                self._switch(op, scope)
+            case ops.Verify():
+                self._verify(op, scope)
+            case ops.Reject(error):
+                out.line(f"failure = ERROR_{error};")
+                out.line(f"goto {scope.error};")
+            case _:
+                self._packet(op, scope)
+
+    def _packet(self, op: ops.Op, scope: Scope) -> None:
+        out = self.out
+        match op:
+            case ops.Receive(dst):
+                out.store(dst, "p->port", 32, scope)
+            case ops.Transmit(port):
+                out.line(f"p->transmit = (i64)(u64){out.read(port, scope)};")
+                out.line(f"goto {FINISHED};")
+            case ops.Drop():
+                out.line("p->transmit = -1;")
+                out.line(f"goto {FINISHED};")
+            case ops.RecirculationId(dst):
+                out.store(dst, "p->passes", 32, scope)
+            case ops.Truncate(length):
+                text = out.read(length, scope)
+                out.line("p->limited = 1;")
+                out.line(f"p->limit = (u64){text} > UINT32_MAX ? UINT32_MAX : (u32){text};")
+            case ops.Clone(_, session, fields):
+                self.state.for_real()
+                out.line("p->cloned = 1;")
+                out.line(f"p->clone_session = (u32){out.read(session, scope)};")
+                out.line(f"p->clone_kept = {self._kept.index(fields)};")
+            case ops.Resubmit(fields) | ops.Recirculate(fields):
+                name = "resubmit" if isinstance(op, ops.Resubmit) else "recirculate"
+                self.state.for_real()
+                out.line(f"p->{name}{'ted' if name == 'resubmit' else 'd'} = 1;")
+                out.line(f"p->{name}_kept = {self._kept.index(fields)};")
+            case ops.Mirror(slot, session):
+                self.state.for_real()
+                out.line(f"mirror_add(p, (u32){out.read(slot, scope)}, (u32){out.read(session, scope)});")
+            case (
+                Mark() | ops.Label() | ops.Jump() | ops.Apply() | ops.Call() | ops.Return() | ops.Exit()
+            ):  # pragma: no cover
+                raise AssertionError(f"{type(op).__name__} is flattened away")
+            case _:
+                raise AssertionError(f"{type(op).__name__} has no place here")
+
+    def _verify(self, op: ops.Verify, scope: Scope) -> None:
+        out = self.out
+        if isinstance(op.error, str):
+            emit_headers.fail(out, op.error, scope, f"!{out.read(op.cond, scope)}")
+            return
+        if self.program.architecture != "v1model":
+            raise UnsupportedError(
+                f"{op.source}: a run-time error number in verify is not run natively; use --backend interp"
+            )
+        number = out.fresh("u64")
+        out.line(f"if (!{out.read(op.cond, scope)}) {{")
+        out.line(f"    {number} = (u64){out.read(op.error, scope)};")
+        known = " || ".join(f"{number} == {n}u" for n in self.program.errors.values()) or "0"
+        out.line(f"    failure = {known} ? (u32){number} : 0;")
+        out.line(f"    goto {scope.error};")
+        out.line("}")
+
+    # --- select ---
+
+    def _switch(self, op: ops.Switch, scope: Scope) -> None:
+        out = self.out
+        widths = [out.shape(k, scope)[0] for k in op.keys]
+        if max([*widths, 0]) > MAX_WIDTH:
+            raise UnsupportedError(
+                f"{op.source}: a select on {max(widths)} bits is not run natively; use --backend interp"
+            )
+        values = []
+        for key, width in zip(op.keys, widths, strict=True):
+            name = out.fresh("u128" if width > 64 else "u64")
+            out.line(f"{name} = {out.unsigned(key, width, scope)};")
+            values.append(name)
+        if len(values) == 1 and widths[0] <= 64 and all(self._is_exact(c, widths) for c in op.cases):
+            self._dispatch(op, scope, values[0], widths[0])
+        else:
+            for case in op.cases:
+                self._go(self._condition(case, values, widths), scope.label(case.target))
+        if op.default is not None:
+            self._go("", scope.label(op.default))
+        else:
+            out.line("failure = ERROR_NoMatch;")
+            out.line(f"goto {scope.error};")
+
+    def _is_exact(self, case: ops.Case, widths: list[int]) -> bool:
+        return case.value_set is None and all(
+            m & ((1 << w) - 1) == (1 << w) - 1 for m, w in zip(case.masks, widths, strict=True)
+        )
+
+    def _dispatch(self, op: ops.Switch, scope: Scope, value: str, width: int) -> None:
+        out = self.out
+        seen: dict[int, str] = {}
+        for case in op.cases:
+            seen.setdefault(wrap(case.values[0], width), case.target)
+        if not seen:
+            return
+        out.line(f"switch ({value}) {{")
+        for number, target in seen.items():
+            out.line(f"case {number:#x}u:")
+            self._go("", scope.label(target))
+        out.line("default:")
+        out.line("    break;")
+        out.line("}")
+
+    def _condition(self, case: ops.Case, values: list[str], widths: list[int]) -> str:
+        if case.value_set is not None:
+            number = self.state.numbers.value_sets[case.value_set]
+            listed = ", ".join(f"(u128){name}" for name in values)
+            return f"value_set_has(&e->value_sets[{number}], (const u128[]){{{listed}}}, {len(values)})"
+        tests = []
+        for name, width, value, mask in zip(values, widths, case.values, case.masks, strict=True):
+            full = (1 << width) - 1
+            if mask & full:
+                tests.append(f"({name} & {literal(mask & full)}) == {literal(value & mask & full)}")
+        return " && ".join(tests) or "1"
+
+
+def _safe(text: str) -> str:
+    """Text from an artifact as it may stand in a C comment."""
+    return re.sub(r"[^\w.\[\]:/ -]+", "_", text).replace("*/", "_").replace("/*", "_")

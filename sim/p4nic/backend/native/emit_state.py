@@ -1,0 +1,379 @@
+"""Tables and stateful objects as C: keys, lookups, Learn, Rearm, Forget, counters, meters, registers, digests.
+
+What may be postponed until the packet is known to count is written as an effect; what may not ends a speculative
+run: `if (p->speculative) goto L_slow`.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never, final
+
+from p4nic.backend.native.emit_compute import hash_text
+from p4nic.backend.native.expr import Writer
+from p4nic.backend.native.flat import Find, Key, Scope, Site
+from p4nic.errors import UnsupportedError
+from p4nic.ir import ops
+from p4nic.ir.ops import Operand
+from p4nic.ir.program import Program, Table
+
+StateOp = (
+    ops.Learn | ops.Rearm | ops.Forget | ops.EntryId | ops.Count | ops.CountDirect | ops.Meter
+    | ops.RegisterRead | ops.RegisterWrite | ops.RegisterAdd | ops.Random | ops.Digest | ops.LogMessage | ops.Assert
+)  # fmt: skip
+
+
+@final
+class Numbers:
+    """What has which number in the emitted C. Learners also have a bit each."""
+
+    def __init__(self, program: Program) -> None:
+        self.tables = {name: i for i, name in enumerate(program.tables)}
+        self.actions = {name: i for i, name in enumerate(program.actions)}
+        self.counters = {name: i for i, name in enumerate(program.counters)}
+        self.meters = {name: i for i, name in enumerate(program.meters)}
+        self.registers = {name: i for i, name in enumerate(program.registers)}
+        self.profiles = {name: i for i, name in enumerate(program.action_profiles)}
+        self.digests = {name: i for i, name in enumerate(program.digests)}
+        self.value_sets = {name: i for i, name in enumerate(program.value_sets)}
+        learners = [t.name for t in program.tables.values() if t.is_learner]
+        self.learner_bits = {name: 1 << min(i, 31) for i, name in enumerate(learners)}
+
+
+@final
+class StateWriter:
+    """Writes the stateful instructions of one unit."""
+
+    def __init__(self, out: Writer, program: Program, suspends: frozenset[str]) -> None:
+        """`suspends`: tables at which a speculative packet may wait."""
+        self.out = out
+        self.program = program
+        self.numbers = Numbers(program)
+        self.suspends = suspends
+        self.texts: list[str] = []
+        """What log messages and assertions say, by number."""
+
+    def table(self, table: str) -> str:
+        return f"(&e->tables[{self.numbers.tables[table]}])"
+
+    # --- lookups ---
+
+    def key(self, site: Site, scope: Scope) -> None:
+        out, n, table = self.out, site.number, site.table
+        if not table.keys:
+            return
+        out.line(f"memset(&k{n}, 0, sizeof k{n});")
+        for i, key in enumerate(table.keys):
+            text = out.unsigned(key.operand, key.width, scope)
+            out.line(f"k{n}.f{i} = {text if key.mask is None else f'{text} & {key.mask:#x}u'};")
+        if self.is_exact(table):
+            out.line(f"h{n} = hash_words((const u64 *)(const void *)&k{n}, sizeof k{n} / 8);")
+
+    def is_exact(self, table: Table) -> bool:
+        return all(k.kind == "exact" for k in table.keys)
+
+    def find(self, op: Find, scope: Scope) -> None:
+        """The lookup itself, its bookkeeping, and the way to the action."""
+        out, site = self.out, op.site
+        n, table = site.number, site.table
+        number = self.numbers.tables[table.name]
+        if not table.keys:
+            out.line(f"e{n} = NULL;")
+        elif self.is_exact(table):
+            out.line(f"e{n} = find_{number}({self.table(table.name)}, &k{n}, h{n});")
+        else:
+            out.line(f"e{n} = find_{number}({self.table(table.name)}, &k{n});")
+        bit = 2 * n
+        out.line(f"if (e{n}) {{")
+        out.line(f"    p->path[{bit // 64}] |= {1 << bit % 64:#x}u;")
+        self._on_hit(site, scope)
+        out.line(f"    a{n} = args_of({self.table(table.name)}, e{n});")
+        out.line(f"    ran{n} = e{n}->action;")
+        out.line("} else {")
+        out.line(f"    p->path[{bit // 64}] |= {2 << bit % 64:#x}u;")
+        if table.is_learner:
+            out.line(f"    p->missed |= {self.numbers.learner_bits[table.name]}u;")
+        out.line(f"    a{n} = e->tables[{number}].default_args;")
+        out.line(f"    ran{n} = e->tables[{number}].default_action;")
+        out.line("}")
+        self._last(site)
+        if table.implementation is not None:
+            self._profile(site, scope)
+        out.set(out.v.last("ran"), f"ran{n}")
+        out.line(f"switch (ran{n}) {{")
+        for action, label in op.cases:
+            out.line(f"case {self.numbers.actions[action]}: goto {label};")
+        out.line(f"default: goto {site.end};")
+        out.line("}")
+
+    def _last(self, site: Site) -> None:
+        out, n = self.out, site.number
+        out.set(out.v.last("hit"), f"e{n} != NULL")
+        out.set(out.v.last("entry"), f"e{n}")
+        out.set(out.v.last("id"), f"e{n} ? id_of({self.table(site.table.name)}, e{n}) : 0")
+
+    def _on_hit(self, site: Site, scope: Scope) -> None:
+        out, n, table = self.out, site.number, site.table
+        number = self.numbers.tables[table.name]
+        if table.counter is not None and table.counts_on_hit:
+            self.room("    ")
+            out.line(f"    effect_count(p, &e{n}->packets, 1, p->length);")
+        if table.idle_timeout and not table.is_learner:
+            self.room("    ")
+            out.line(f"    effect_timer(p, EFFECT_TOUCH, {number}, e{n}, -1);")
+        if table.meter is not None and table.meter_result is not None:
+            self.for_real()
+            amount = "1" if self.program.meters[table.meter].unit == "packets" else "p->length"
+            text = f"colour_direct({self.table(table.name)}, e{n}, {amount}, e->now_ns, 0)"
+            out.store(table.meter_result, text, 2, scope, effect=True)
+
+    def _profile(self, site: Site, scope: Scope) -> None:
+        """The entry points to a member or a group: the action is the member's. An empty group, or a member that
+        is gone, runs none."""
+        out, n, name = self.out, site.number, site.table.implementation
+        assert name is not None
+        profile = self.program.action_profiles[name]
+        number = self.numbers.profiles[name]
+        member = out.fresh("const struct member *")
+        out.line(f"if (e{n} && e{n}->kind != KIND_ACTION) {{")
+        out.line("    u32 wanted;")
+        out.line(f"    memcpy(&wanted, a{n}, 4);")
+        out.line(f"    {member} = NULL;")
+        out.line(f"    if (e{n}->kind == KIND_MEMBER) {{")
+        out.line(f"        {member} = idmap_get(&e->profiles[{number}].members, wanted);")
+        out.line("    } else {")
+        out.line(
+            f"        const struct member_group *group = idmap_get(&e->profiles[{number}].groups, wanted);"
+        )
+        out.line("        if (group && group->count) {")
+        chosen = "0"
+        if profile.selector_algorithm == "round_robin":
+            raise UnsupportedError(
+                f"the selector {name} uses round_robin, which the native backend does not run; use --backend interp"
+            )
+        if profile.selector_algorithm is not None:
+            chosen = hash_text(
+                out,
+                profile.selector_algorithm,
+                profile.selector_inputs,
+                profile.selector_host_order,
+                False,
+                scope,
+            )
+        out.line(f"            u32 slot = group->slots[({chosen}) % group->count];")
+        out.line(f"            {member} = idmap_get(&e->profiles[{number}].members, slot);")
+        out.line("        }")
+        out.line("    }")
+        out.line(f"    if ({member} == NULL) {{")
+        out.set(out.v.last("ran"), "NONE")
+        out.line(f"        goto {site.end};")
+        out.line("    }")
+        out.line(f"    ran{n} = (u32){member}->action;")
+        out.line(f"    a{n} = {member}->args;")
+        out.line("}")
+
+    # --- instructions ---
+
+    def for_real(self) -> None:
+        """What follows must happen in the order of packets."""
+        self.out.line("if (p->speculative)")
+        self.out.line("    goto L_slow;")
+        self.out.line("effects_flush(e, p);")
+
+    def room(self, indent: str = "") -> None:
+        """Make sure that one more effect fits."""
+        self.out.line(f"{indent}if (unlikely(p->effects == EFFECTS)) {{")
+        self.out.line(f"{indent}    if (p->speculative)")
+        self.out.line(f"{indent}        goto L_slow;")
+        self.out.line(f"{indent}    effects_flush(e, p);")
+        self.out.line(f"{indent}}}")
+
+    def write(self, op: StateOp, scope: Scope) -> None:
+        match op:
+            case ops.Learn():
+                self._learn(op, scope)
+            case ops.Rearm(profile):
+                self._rearm(op, profile, scope)
+            case ops.Forget():
+                self._forget(op, scope)
+            case ops.EntryId(dst):
+                self.out.store(dst, self.out.v.last("id").name, 32, scope)
+            case ops.Count():
+                self._count(op, scope)
+            case ops.CountDirect(_, packets, bytes_):
+                entry = self.out.v.last("entry").name
+                self.out.line(f"if ({entry}) {{")
+                self.room("    ")
+                self.out.line(
+                    f"    effect_count(p, &{entry}->packets, {self._amount(packets, scope)}, "
+                    f"{self._amount(bytes_, scope)});"
+                )
+                self.out.line("}")
+            case ops.Meter():
+                self._meter(op, scope)
+            case ops.RegisterRead() | ops.RegisterWrite() | ops.RegisterAdd():
+                self._register(op, scope)
+            case ops.Random(dst, low, high):
+                self.for_real()
+                for operand in (low, high):
+                    if self.out.bound(operand, scope) is None or self.out.shape(operand, scope)[0] > 64:
+                        raise UnsupportedError(
+                            f"{op.source}: the native backend draws unsigned numbers of at most 64 bits; "
+                            f"use --backend interp"
+                        )
+                text = f"random_between(e, {self.out.read(low, scope)}, {self.out.read(high, scope)})"
+                self.out.store(dst, text, 64, scope, effect=True)
+            case ops.Digest(digest, values):
+                widths = [w for _, w in self.program.digests[digest].fields]
+                self.for_real()
+                made = f"digest_make(e, {self.numbers.digests[digest]}, {len(values)})"
+                self._message(
+                    made, [self.out.unsigned(v, w, scope) for v, w in zip(values, widths, strict=True)]
+                )
+            case ops.LogMessage(text, values):
+                self.for_real()
+                if any(self.out.bound(v, scope) is None for v in values):
+                    raise UnsupportedError(
+                        f"{op.source}: the native backend logs no signed values; use --backend interp"
+                    )
+                made = f"event_make(e, 1, {self._text(text, op)}, {len(values)})"
+                self._message(made, [self.out.read(v, scope) for v in values])
+            case ops.Assert(cond, text):
+                self.out.line(f"if (!{self.out.read(cond, scope)}) {{")
+                self.for_real()
+                self.out.line("    e->statistics[STAT_ASSERT_FAILED]++;")
+                self.out.line(f"    (void)event_make(e, 2, {self._text(text, op)}, 0);")
+                self.out.line("}")
+            case _:
+                assert_never(op)
+
+    def _text(self, text: str, op: ops.LogMessage | ops.Assert) -> int:
+        self.texts.append(f"{op.source}\0{text}")
+        return len(self.texts) - 1
+
+    def _message(self, made: str, values: list[str]) -> None:
+        event = self.out.fresh("u64 *")
+        self.out.line(f"{event} = {made};")
+        self.out.line(f"if ({event}) {{")
+        for i, text in enumerate(values):
+            self.out.line(f"    {event}[{2 * i}] = (u64){text};")
+            self.out.line(f"    {event}[{2 * i + 1}] = (u64)((u128){text} >> 64);")
+        self.out.line("}")
+
+    def _learner(self, op: ops.Learn | ops.Rearm | ops.Forget, scope: Scope) -> Site:
+        if scope.site is None or not scope.site.table.is_learner:
+            raise UnsupportedError(
+                f"{op.source}: {type(op).__name__} outside of an action of a learner cannot be run natively; "
+                f"use --backend interp"
+            )
+        return scope.site
+
+    def _learn(self, op: ops.Learn, scope: Scope) -> None:
+        out, site = self.out, self._learner(op, scope)
+        n, number = site.number, self.numbers.actions[op.action]
+        widths = [p.width for p in self.program.actions[op.action].params]
+        self.for_real()
+        out.line("{")
+        out.line(f"    struct args_{number} learned;")
+        out.line("    memset(&learned, 0, sizeof learned);")
+        for i, (arg, width) in enumerate(zip(op.args, widths, strict=True)):
+            out.line(f"    learned.f{i} = {out.unsigned(arg, width, scope)};")
+        size = "sizeof learned" if widths else "0"
+        out.line(
+            f"    int how = entry_learn({self.table(site.table.name)}, &k{n}, h{n}, {number}, &learned, {size}, "
+            f"(u32){out.read(op.profile, scope)}, e->now_ns, &e->sequences);"
+        )
+        out.line("    e->statistics[how == LEARN_FULL ? STAT_LEARN_FAILED : STAT_LEARNED]++;")
+        out.line(f"    e->stale |= how == LEARN_ADDED ? {self.numbers.learner_bits[site.table.name]}u : 0u;")
+        out.line("    e->stale_all |= how == LEARN_REPLACED;")
+        out.line("}")
+
+    def _rearm(self, op: ops.Rearm, profile: Operand | None, scope: Scope) -> None:
+        site = self._learner(op, scope)
+        entry = f"e{site.number}"
+        number = self.numbers.tables[site.table.name]
+        text = "-1" if profile is None else f"(i32)({self.out.read(profile, scope)} & 0x7fffffff)"
+        self.out.line(f"if ({entry}) {{")
+        self.room("    ")
+        self.out.line(f"    effect_timer(p, EFFECT_REARM, {number}, {entry}, {text});")
+        self.out.line("}")
+
+    def _forget(self, op: ops.Forget, scope: Scope) -> None:
+        site = self._learner(op, scope)
+        entry = f"e{site.number}"
+        self.out.line(f"if ({entry}) {{")
+        self.for_real()
+        self.out.line(f"    entry_remove({self.table(site.table.name)}, {entry}, NULL);")
+        self.out.line("    e->statistics[STAT_FORGOTTEN]++;")
+        self.out.line("    e->stale_all = 1;")
+        self.out.line(f"    {entry} = NULL;")
+        self.out.set(self.out.v.last("entry"), "NULL")
+        self.out.line("}")
+
+    def _amount(self, operand: Operand | None, scope: Scope) -> str:
+        return "0" if operand is None else f"(u64){self.out.read(operand, scope)}"
+
+    def _index(self, operand: Operand, scope: Scope) -> str:
+        """An index as u64; what is negative or wider is beyond every array."""
+        text = self.out.read(operand, scope)
+        if self.out.shape(operand, scope)[0] > 64:
+            return f"({text} > UINT32_MAX ? UINT64_MAX : (u64){text})"
+        return f"(u64)(i64){text}" if self.out.bound(operand, scope) is None else f"(u64){text}"
+
+    def _count(self, op: ops.Count, scope: Scope) -> None:
+        number = self.numbers.counters[op.counter]
+        at = self.out.fresh("u64")
+        self.out.line(f"{at} = {self._index(op.index, scope)};")
+        self.out.line(f"if ({at} < e->counters[{number}].size) {{")
+        self.room("    ")
+        self.out.line(
+            f"    effect_count(p, &e->counters[{number}].cells[{at}], {self._amount(op.packets, scope)}, "
+            f"{self._amount(op.bytes, scope)});"
+        )
+        self.out.line("}")
+
+    def _meter(self, op: ops.Meter, scope: Scope) -> None:
+        out = self.out
+        number = self.numbers.meters[op.meter]
+        before = "0" if op.color is None else f"(u32){out.read(op.color, scope)}"
+        length = "p->length" if op.length is None else f"(u64){out.read(op.length, scope)}"
+        self.for_real()
+        if op.index is not None:
+            text = f"colour_indexed(&e->meters[{number}], {self._index(op.index, scope)}, {length}, e->now_ns, {before})"
+        else:
+            table = self.program.meters[op.meter].table
+            if scope.site is None or scope.site.table.name != table:
+                raise UnsupportedError(
+                    f"{op.source}: the direct meter {op.meter} is used outside of its table's actions, which cannot "
+                    f"be run natively; use --backend interp"
+                )
+            amount = "1" if self.program.meters[op.meter].unit == "packets" else length
+            text = f"colour_direct({self.table(table)}, e{scope.site.number}, {amount}, e->now_ns, {before})"
+        out.store(op.dst, text, 32, scope, effect=True)
+
+    def _register(self, op: ops.RegisterRead | ops.RegisterWrite | ops.RegisterAdd, scope: Scope) -> None:
+        out = self.out
+        spec = self.program.registers[op.register]
+        array = f"e->registers[{self.numbers.registers[op.register]}]"
+        at = out.fresh("u64")
+        self.for_real()
+        out.line(f"{at} = {self._index(op.index, scope)};")
+        if isinstance(op, ops.RegisterRead):
+            text = f"({at} < {array}.size ? {array}.cells[{at}] ^ {array}.initial : 0)"
+            if spec.signed:
+                text = f"(i128)((i128)({text} << {128 - spec.width}) >> {128 - spec.width})"
+            out.store(op.dst, text, None if spec.signed else spec.width, scope, effect=True)
+            return
+        value = f"(u128){out.read(op.src, scope)}"
+        if isinstance(op, ops.RegisterAdd):
+            value = f"({array}.cells[{at}] ^ {array}.initial) + {value}"
+        out.line(f"if ({at} < {array}.size)")
+        out.line(f"    {array}.cells[{at}] = (({value}) & {_ones(spec.width)}) ^ {array}.initial;")
+
+
+def _ones(width: int) -> str:
+    return f"((u128)-1 >> {128 - width})"
+
+
+def write_key(state: StateWriter, op: Key, scope: Scope) -> None:
+    """The Key of an Apply."""
+    state.key(op.site, scope)

@@ -1,0 +1,390 @@
+"""The native engine as the switch sees it: `backend.api.Backend` and `Pipeline`.
+
+In: a verified Program. Out: a Pipeline whose packets run in compiled C; cffi lets other threads run meanwhile.
+Called by `target` (packets, table changes, time) and by the command line (build).
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+import sys
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, final
+
+from p4nic.backend.api import (
+    CloneSession,
+    DigestMessage,
+    Entry,
+    EntryState,
+    Expired,
+    MeterConfig,
+    Options,
+    Outcome,
+    Pipeline,
+    Replica,
+    Semantics,
+    TraceEvent,
+)
+from p4nic.backend.native import compiler
+from p4nic.backend.native.emit_state import Numbers
+from p4nic.backend.native.messages import DIGEST, decode, log_message
+from p4nic.backend.native.tables import NativeTable, value_and_mask
+from p4nic.backend.native.unit import Unit, make_unit
+from p4nic.bits import mask, wrap
+from p4nic.errors import ErrorKind, StateError, UnsupportedError
+from p4nic.ir.program import ActionCall, Match, Program, Range
+
+STATISTICS = (
+    "learned", "learn_failed", "rearmed", "forgotten", "expired", "digest_dropped", "assert_failed", "copy_dropped",
+)  # fmt: skip
+MAX_CELLS = 1 << 30
+"""Cells of one counter, meter or register: beyond, even untouched memory is too much address space."""
+MAX_ENTRIES = 1 << 31
+MAX_FRAME = 1 << 20
+
+_METER_KINDS = {"two_rate_three_color": 1, "single_rate_three_color": 2, "single_rate_two_color": 3}
+_HEAD = struct.Struct("=II")
+_log = logging.getLogger(__name__)
+
+
+@final
+class NativePipeline:
+    """A Program compiled, with all its state."""
+
+    def __init__(self, program: Program, options: Options, unit: Unit, library: tuple[Any, Any]) -> None:
+        """`library`: (ffi, lib) of the compiled unit."""
+        self.program = program
+        self.options = options
+        self.source = unit.text
+        self._unit = unit
+        self._ffi, self._lib = library
+        self._number = Numbers(program)
+        engine = self._lib.p4_create(
+            options.cpu_port, options.drop_port, options.port_count, options.seed & mask(64)
+        )
+        self._engine = self._ffi.gc(
+            self._need(engine != self._ffi.NULL, engine, "the engine"), self._lib.p4_destroy
+        )
+        self._start_arrays()
+        self._tables = self._start_tables()
+        self._meters: dict[tuple[str, int], MeterConfig] = {}
+        self._direct_meters: dict[tuple[str, int, int], MeterConfig] = {}
+        self._digests: list[DigestMessage] = []
+
+    # --- making ---
+
+    def _need(self, there: bool, made: Any, what: str) -> Any:
+        if not there:
+            raise StateError(
+                ErrorKind.RESOURCE_EXHAUSTED, f"there is no memory for {what} of {self.program.name}"
+            )
+        return made
+
+    def _start_arrays(self) -> None:
+        lib, engine, program = self._lib, self._engine, self.program
+        for kind, arrays in (
+            ("counter", program.counters),
+            ("meter", program.meters),
+            ("register", program.registers),
+        ):
+            for array_ in arrays.values():
+                if array_.size > MAX_CELLS:  # type: ignore[attr-defined]  # Counter, MeterArray and Register have it
+                    raise UnsupportedError(
+                        f"the {kind} {array_.name} has more cells than the native backend's {MAX_CELLS}; "  # type: ignore[attr-defined]  # likewise
+                        f"use --backend interp"
+                    )
+        for i, counter in enumerate(program.counters.values()):
+            self._need(lib.p4_start_counter(engine, i, counter.size), None, f"counter {counter.name}")
+        for i, meter in enumerate(program.meters.values()):
+            made = lib.p4_start_meter(engine, i, meter.size, meter.unit == "packets")
+            self._need(made, None, f"meter {meter.name}")
+        for i, register in enumerate(program.registers.values()):
+            if register.width > 128:
+                raise UnsupportedError(
+                    f"the register {register.name} has cells of {register.width} bits, more than the native "
+                    f"backend's 128; use --backend interp"
+                )
+            initial = wrap(register.initial, register.width)
+            made = lib.p4_start_register(engine, i, register.size, initial & mask(64), initial >> 64)
+            self._need(made, None, f"register {register.name}")
+
+    def _start_tables(self) -> dict[str, NativeTable]:
+        tables = {}
+        actions = {
+            name: (self._number.actions[name], packing) for name, packing in self._unit.actions.items()
+        }
+        for number, spec in enumerate(self.program.tables.values()):
+            size = table_size(self.options, spec.name, spec.size)
+            timeouts = (self.options.learner_timeouts or {}).get(spec.name, spec.learner_timeouts)
+            nanoseconds = [t * 1_000_000_000 for t in timeouts]
+            made = self._lib.p4_start_table(self._engine, number, size, nanoseconds, len(nanoseconds))
+            self._need(made, None, f"table {spec.name}")
+            if spec.meter is not None:
+                made = self._lib.p4_start_direct_meter(self._engine, number)
+                self._need(made, None, f"the meters of table {spec.name}")
+            library = (self._ffi, self._lib, self._engine)
+            table = NativeTable(library, number, spec, size, self._unit.tables[spec.name], actions)
+            for const in spec.const_entries:
+                table.insert(Entry(spec.name, const.key, const.call, const.priority, origin="const"), 0)
+            tables[spec.name] = table
+        return tables
+
+    # --- packets ---
+
+    def process(self, packets: Sequence[tuple[int, bytes]], now_ns: int) -> list[Outcome]:
+        frames = b"".join([frame for _, frame in packets])
+        ports = array("I", [port for port, _ in packets])
+        lengths = array("I", [len(frame) for _, frame in packets])
+        ffi = self._ffi
+        self._lib.p4_run(
+            self._engine, frames, ffi.from_buffer("uint32_t[]", ports), ffi.from_buffer("uint32_t[]", lengths),
+            len(packets), now_ns,
+        )  # fmt: skip
+        size = ffi.new("uint64_t *")
+        reply = self._lib.p4_reply(self._engine, size)
+        outcomes = self._outcomes(bytes(ffi.buffer(reply, size[0])) if size[0] else b"", len(packets))
+        self._take_messages()
+        return outcomes
+
+    def _outcomes(self, reply: bytes, count: int) -> list[Outcome]:
+        outcomes = []
+        reasons = self._unit.reasons
+        at = 0
+        for _ in range(count):
+            copies, reason = _HEAD.unpack_from(reply, at)
+            at += 8
+            sent = []
+            for _ in range(copies):
+                port, length = _HEAD.unpack_from(reply, at)
+                sent.append((port, reply[at + 8 : at + 8 + length]))
+                at += 8 + length
+            outcomes.append(Outcome(tuple(sent), "" if sent else reasons[reason]))
+        return outcomes
+
+    def trace(self, port: int, frame: bytes, now_ns: int) -> tuple[Outcome, list[TraceEvent]]:
+        raise StateError(
+            ErrorKind.UNIMPLEMENTED,
+            "explain runs on the interpreter, not on the native engine: use --backend interp",
+        )
+
+    def _take_messages(self) -> None:
+        words = self._ffi.new("uint64_t *")
+        events = self._lib.p4_events(self._engine, words)
+        if not words[0]:
+            return
+        names = list(self.program.digests)
+        for kind, number, values in decode(self._ffi.unpack(events, words[0])):
+            if kind == DIGEST:
+                self._digests.append(DigestMessage(names[number], values))
+            else:
+                log_message(_log, kind, self._unit.messages[number], values)
+        self._lib.p4_clear_messages(self._engine)
+
+    def digests(self) -> list[DigestMessage]:
+        taken, self._digests = self._digests, []
+        self._lib.p4_clear_digests(self._engine)
+        return taken
+
+    def expire(self, now_ns: int) -> list[Expired]:
+        expired = []
+        which = self._ffi.new("uint32_t *")
+        tables = list(self._tables.values())
+        while (number := self._lib.p4_expire(self._engine, now_ns, which)) >= 0:
+            table = tables[which[0]]
+            state = table.describe(number, now_ns)
+            removed = state.entry.origin == "learned"
+            expired.append(Expired(state, removed))
+            if removed:
+                table.remove(number)
+        return expired
+
+    def next_expiry_ns(self) -> int | None:
+        deadline = self._ffi.new("uint64_t *")
+        return int(deadline[0]) if self._lib.p4_next_expiry(self._engine, deadline) else None
+
+    # --- tables ---
+
+    def insert(self, entry: Entry, now_ns: int) -> None:
+        self._tables[entry.table].insert(entry, now_ns)
+
+    def modify(self, entry: Entry, now_ns: int) -> None:
+        self._tables[entry.table].modify(entry, now_ns)
+
+    def delete(self, entry: Entry) -> None:
+        table = self._tables[entry.table]
+        table.remove(table.existing(entry.key, entry.priority))
+
+    def lookup(self, table: str, key: tuple[Match, ...], priority: int, now_ns: int) -> EntryState | None:
+        found = self._tables[table].find(key, priority)
+        return None if found < 0 else self._tables[table].describe(found, now_ns)
+
+    def entries(self, table: str, now_ns: int) -> Iterator[EntryState]:
+        return self._tables[table].states(now_ns)
+
+    def entry_count(self, table: str) -> int:
+        return self._tables[table].count()
+
+    def default_action(self, table: str) -> ActionCall:
+        return self._tables[table].default
+
+    def set_default_action(self, table: str, call: ActionCall) -> None:
+        self._tables[table].set_default(call)
+
+    def set_direct_counter(self, entry: Entry, packets: int, bytes_: int) -> None:
+        table = self._tables[entry.table]
+        number = table.existing(entry.key, entry.priority)
+        self._lib.p4_set_entry_counter(self._engine, table.number, number, packets, bytes_)
+
+    def _meter_key(self, entry: Entry) -> tuple[NativeTable, int, tuple[str, int, int]]:
+        table = self._tables[entry.table]
+        number = table.existing(entry.key, entry.priority)
+        return table, number, (entry.table, number, table.raw(number).sequence)
+
+    def direct_meter(self, entry: Entry) -> MeterConfig | None:
+        return self._direct_meters.get(self._meter_key(entry)[2])
+
+    def set_direct_meter(self, entry: Entry, config: MeterConfig | None) -> None:
+        table, number, key = self._meter_key(entry)
+        if table.spec.meter is not None:
+            self._lib.p4_set_entry_meter(self._engine, table.number, number, *_meter(config))
+        self._direct_meters.pop(key, None)
+        if config is not None:
+            self._direct_meters[key] = config
+
+    # --- action profiles ---
+
+    def set_member(self, profile: str, member_id: int, call: ActionCall | None) -> None:
+        number, args = -1, b""
+        if call is not None:
+            number, args = self._number.actions[call.action], self._unit.actions[call.action].pack(call.args)
+        self._lib.p4_set_member(
+            self._engine, self._number.profiles[profile], member_id, number, args, len(args)
+        )
+
+    def set_group(self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None) -> None:
+        slots = [m for m, weight in sorted(members or ()) for _ in range(weight)]
+        count = -1 if members is None else len(slots)
+        self._lib.p4_set_group(self._engine, self._number.profiles[profile], group_id, slots, count)
+
+    # --- arrays ---
+
+    def counter(self, name: str, index: int) -> tuple[int, int]:
+        out = self._ffi.new("uint64_t[2]")
+        self._lib.p4_counter(self._engine, self._number.counters[name], index, out)
+        return int(out[0]), int(out[1])
+
+    def set_counter(self, name: str, index: int, packets: int, bytes_: int) -> None:
+        self._lib.p4_set_counter(self._engine, self._number.counters[name], index, packets, bytes_)
+
+    def meter(self, name: str, index: int) -> MeterConfig | None:
+        return self._meters.get((name, index))
+
+    def set_meter(self, name: str, index: int, config: MeterConfig | None) -> None:
+        self._lib.p4_set_meter(self._engine, self._number.meters[name], index, *_meter(config))
+        self._meters.pop((name, index), None)
+        if config is not None:
+            self._meters[name, index] = config
+
+    def register(self, name: str, index: int) -> int:
+        out = self._ffi.new("uint64_t[2]")
+        self._lib.p4_register(self._engine, self._number.registers[name], index, out)
+        return int(out[0]) | int(out[1]) << 64
+
+    def set_register(self, name: str, index: int, value: int) -> None:
+        stored = wrap(value, self.program.registers[name].width)
+        self._lib.p4_set_register(
+            self._engine, self._number.registers[name], index, stored & mask(64), stored >> 64
+        )
+
+    # --- parser value sets, replication ---
+
+    def set_value_set(self, name: str, members: tuple[tuple[Match, ...], ...]) -> None:
+        widths = self.program.value_sets[name].widths
+        words: list[int] = []
+        for member in members:
+            for match, width in zip(member, widths, strict=True):
+                low, high = (
+                    (match.low, match.high) if isinstance(match, Range) else value_and_mask(match, width)
+                )
+                words += [
+                    low & mask(64),
+                    low >> 64,
+                    high & mask(64),
+                    high >> 64,
+                    int(isinstance(match, Range)),
+                ]
+        number = self._number.value_sets[name]
+        self._lib.p4_set_value_set(self._engine, number, words, len(members), len(widths))
+
+    def set_multicast_group(self, group_id: int, replicas: tuple[Replica, ...] | None) -> None:
+        self._set_replicas(0, group_id, replicas, 0)
+
+    def set_clone_session(self, session_id: int, session: CloneSession | None) -> None:
+        truncate = 0 if session is None else session.truncate_bytes
+        self._set_replicas(1, session_id, None if session is None else session.replicas, truncate)
+
+    def _set_replicas(
+        self, clones: int, number: int, replicas: tuple[Replica, ...] | None, truncate: int
+    ) -> None:
+        pairs = [word for r in replicas or () for word in (r.port, r.instance)]
+        count = -1 if replicas is None else len(replicas)
+        self._lib.p4_set_replicas(self._engine, clones, number, pairs, count, truncate)
+
+    # --- statistics ---
+
+    def statistics(self) -> Mapping[str, int]:
+        count = max(len(self._tables), 1)
+        own = self._ffi.new("uint64_t[]", len(STATISTICS))
+        hits, misses = self._ffi.new("uint64_t[]", count), self._ffi.new("uint64_t[]", count)
+        self._lib.p4_statistics(self._engine, own, hits, misses)
+        told = {name: int(own[i]) for i, name in enumerate(STATISTICS)}
+        for i, name in enumerate(self._tables):
+            told[f"table.{name}.hit"] = int(hits[i])
+            told[f"table.{name}.miss"] = int(misses[i])
+        return told
+
+    def close(self) -> None:
+        """Give the memory back; the pipeline must not be used any more."""
+        self._ffi.release(self._engine)
+
+
+def _meter(config: MeterConfig | None) -> tuple[int, int, int, int, int]:
+    if config is None:
+        return 0, 0, 0, 0, 0
+    return _METER_KINDS[config.kind], config.cir, config.cburst, config.pir, config.pburst
+
+
+def table_size(options: Options, name: str, size: int) -> int:
+    """Entries a table takes."""
+    wanted = (options.table_sizes or {}).get(name, size)
+    if wanted > MAX_ENTRIES:
+        raise UnsupportedError(
+            f"the table {name} is to hold {wanted} entries, more than the native backend's {MAX_ENTRIES}; "
+            f"give it a size with --table-size {name}=N or use --backend interp"
+        )
+    return wanted
+
+
+@final
+class NativeBackend:
+    """The product: compiled C."""
+
+    name = "native"
+
+    def build(self, program: Program, options: Options) -> Pipeline:
+        """Raises UnsupportedError for what this backend cannot execute, CompilerError if the C cannot be
+        compiled; the Program has been verified."""
+        unit = emit(program, options)
+        library = compiler.load(compiler.shared_object(unit.text))
+        return NativePipeline(program, options, unit, library)
+
+
+def emit(program: Program, options: Options) -> Unit:
+    """The C of a program, without compiling it."""
+    if options.semantics is Semantics.DPDK:
+        raise UnsupportedError("--semantics dpdk runs on the interpreter only: use --backend interp")
+    if sys.byteorder != "little":
+        raise UnsupportedError("the native backend needs a little-endian machine; use --backend interp")
+    return make_unit(program, {t.name: table_size(options, t.name, t.size) for t in program.tables.values()})

@@ -1,0 +1,300 @@
+"""The emitted translation unit: sizes and structs, `step`, the tables' descriptions, the runtime included around.
+
+    program.c:  #define N_TABLES …   #include "p4nic_engine.h"   struct ctx   step()   #include "p4nic_api.h"
+
+In: a verified Program and the sizes its tables get. Out: C text, and what the binding must know about it (Unit).
+Called by `pipeline` and by `p4nic emit-c`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+from p4nic.backend.native import emit_headers
+from p4nic.backend.native.arch import REASON_MACROS, Arch
+from p4nic.backend.native.arch_swx import SwxArch
+from p4nic.backend.native.arch_v1model import V1ModelArch
+from p4nic.backend.native.emit_flow import BodyWriter
+from p4nic.backend.native.flat import Flattener, Hook, Site
+from p4nic.backend.native.flow import Analysis
+from p4nic.backend.native.layout import Packing, c_type
+from p4nic.backend.native.variables import Variable, Variables
+from p4nic.errors import UnsupportedError
+from p4nic.ir import ops
+from p4nic.ir.program import Program, Table
+
+MAX_KEY_BYTES = 256
+ENTRY_HEAD = 32
+"""Bytes of `struct entry`."""
+SUSPEND_SIZE = 8192
+"""A speculative packet may wait at exact tables that can hold this many entries."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TableLayout:
+    """Bytes of one table's entries: head, key, arguments, and both bounds of the key where it has ranges."""
+
+    key: Packing
+    args: int
+    size: int
+    ranges: tuple[int, ...]
+    exact: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The C text and its meaning."""
+
+    text: str
+    tables: Mapping[str, TableLayout]
+    actions: Mapping[str, Packing]
+    reasons: tuple[str, ...]
+    messages: tuple[str, ...]
+
+
+def table_layout(program: Program, table: Table, actions: Mapping[str, Packing]) -> TableLayout:
+    key = Packing(f"the key of table {table.name}", [(k.name, k.width) for k in table.keys])
+    if key.size > MAX_KEY_BYTES:
+        raise UnsupportedError(
+            f"the key of table {table.name} takes {key.size} bytes, more than the {MAX_KEY_BYTES} of the native "
+            f"backend; use --backend interp"
+        )
+    names = [r.action for r in table.actions] + [table.default.action]
+    args = max([actions[name].size for name in names] + [8 if table.implementation is not None else 0])
+    ranges = tuple(i for i, k in enumerate(table.keys) if k.kind == "range")
+    size = ENTRY_HEAD + key.size + args + (2 * key.size if ranges else 0)
+    exact = all(k.kind == "exact" for k in table.keys)
+    return TableLayout(key, args, size, ranges, exact)
+
+
+def make_unit(program: Program, table_sizes: Mapping[str, int]) -> Unit:
+    """Emit a program; UnsupportedError names what the native backend does not run."""
+    return _Builder(program, table_sizes).build()
+
+
+@final
+class _Builder:
+    def __init__(self, program: Program, table_sizes: Mapping[str, int]) -> None:
+        self.program = program
+        self.sizes = table_sizes
+        self.actions = {
+            name: Packing(f"action {name}", [(p.name, p.width) for p in a.params])
+            for name, a in program.actions.items()
+        }
+        self.tables = {name: table_layout(program, t, self.actions) for name, t in program.tables.items()}
+
+    def _arch(self) -> Arch:
+        match self.program.architecture:
+            case "swx":
+                return SwxArch(self.program)
+            case "v1model":
+                return V1ModelArch(self.program)
+            case other:
+                raise UnsupportedError(
+                    f"the native backend does not run programs for the architecture {other}; use --backend interp"
+                )
+
+    def build(self) -> Unit:
+        arch = self._arch()
+        flat = Flattener(self.program)
+        arch.lay_out(flat)
+        v = Variables(self.program, flat.items, arch.hooked())
+        items = flat.items
+        analysis = Analysis(v, arch.effects(v), arch.exits(v))
+        for _ in range(2):  # what a copy needs is known after the first round
+            before, _after = analysis.live(items)
+            hooks = {
+                i.op.name: live for i, live in zip(items, before, strict=False) if isinstance(i.op, Hook)
+            }
+            arch.settle(v, hooks)
+            analysis = Analysis(v, arch.effects(v), arch.exits(v))
+        items = analysis.without_dead(items)
+        suspends = frozenset(
+            t.name
+            for t in self.program.tables.values()
+            if t.keys and self.tables[t.name].exact and self.sizes.get(t.name, t.size) >= SUSPEND_SIZE
+        )
+        body = BodyWriter(self.program, v, arch, analysis, items, suspends)
+        body.write()
+        text = self._assemble(arch, flat, v, body)
+        return Unit(text, self.tables, self.actions, arch.reasons(), tuple(body.state.texts))
+
+    # --- the text ---
+
+    def _assemble(self, arch: Arch, flat: Flattener, v: Variables, body: BodyWriter) -> str:
+        lines = [
+            f"/* {_comment(self.program.name)} ({self.program.architecture}), emitted by p4nic. */",
+            "#define _GNU_SOURCE",
+        ]
+        lines += self._sizes(arch, flat, body)
+        lines += ['#include "p4nic_engine.h"', ""]
+        for name, packing in self.actions.items():
+            lines += [f"/* arguments of {_comment(name)} */", *packing.declare(f"args_{self._action(name)}")]
+        for number, (name, layout) in enumerate(self.tables.items()):
+            lines += [f"/* key of {_comment(name)} */", *layout.key.declare(f"key_{number}")]
+            lines += self._range_test(number, layout)
+            lines += self._finder(number, layout)
+        lines += self._context(flat, body)
+        lines += ["static int step(struct engine *e, struct ctx *c);", '#include "p4nic_burst.h"']
+        lines += arch.helpers(v, {x.name for x in body.saved})
+        lines += [f'#include "{arch.header}"', ""]
+        lines += self._step(flat, body)
+        lines += self._tables_start()
+        return "\n".join([*lines, '#include "p4nic_api.h"']) + "\n"
+
+    def _action(self, name: str) -> int:
+        return list(self.program.actions).index(name)
+
+    def _sizes(self, arch: Arch, flat: Flattener, body: BodyWriter) -> list[str]:
+        p = self.program
+        emitted = [i.op.header for i in flat.items if isinstance(i.op, ops.Emit)]
+        room = emit_headers.emit_room(body.out, emitted)
+        sites = ", ".join(str(body.state.numbers.tables[s.table.name]) for s in flat.sites) or "0"
+        lines = [
+            f"#define {name} {value}"
+            for name, value in (
+                ("N_TABLES", len(p.tables)),
+                ("N_ACTIONS", len(p.actions)),
+                ("N_COUNTERS", len(p.counters)),
+                ("N_METERS", len(p.meters)),
+                ("N_REGISTERS", len(p.registers)),
+                ("N_PROFILES", len(p.action_profiles)),
+                ("N_VALUE_SETS", len(p.value_sets)),
+                ("N_ROUND_ROBIN", len(body.counters)),
+                ("N_SITES", len(flat.sites)),
+                ("PATH_WORDS", len(flat.sites) // 32 + 1),
+                ("EMIT_ROOM", room + 64),
+                ("FIRST_RESUME", 1),
+                ("RESUME_POINTS", 1 + len(body.waits)),
+                ("NORMAL_PACKET", 0),
+            )
+        ]
+        lines += [f"#define {name} {1 + len(body.waits) + i}" for i, name in enumerate(arch.resumes)]
+        lines += [f"#define REASON_{name} {i}" for i, name in enumerate(REASON_MACROS)]
+        lines += [f"#define ERROR_{_macro(n)} {arch.error_code(n)}" for n in sorted(body.errors)]
+        lines += [f"#define ENTRY_{i} {layout.size}" for i, layout in enumerate(self.tables.values())]
+        return [*lines, f"static const unsigned site_table[] = {{{sites}}};"]
+
+    def _finder(self, number: int, layout: TableLayout) -> list[str]:
+        """The lookup, with the sizes as constants. Not inlined: many Applies of one table share it."""
+        if not layout.key.members:
+            return []
+        sizes = f"sizeof *k, ENTRY_{number}"
+        head = "__attribute__((noinline, unused)) static struct entry *"
+        if layout.exact:
+            head += f"find_{number}(const struct table *t, const struct key_{number} *k, u64 hash)"
+            body = f"index_find(t, &t->index, k, hash, {sizes})"
+        else:
+            head += f"find_{number}(const struct table *t, const struct key_{number} *k)"
+            body = f"masked_find(t, k, {sizes})"
+        return [head, "{", f"    return {body};", "}"]
+
+    def _range_test(self, number: int, layout: TableLayout) -> list[str]:
+        if not layout.ranges:
+            return []
+        bounds = ENTRY_HEAD + layout.key.size + layout.args
+        tests = " && ".join(f"k->f{i} >= low->f{i} && k->f{i} <= high->f{i}" for i in layout.ranges)
+        return [
+            f"static int in_ranges_{number}(const void *key, const void *entry)",
+            "{",
+            f"    const struct key_{number} *k = key;",
+            f"    const struct key_{number} *low = (const void *)((const u8 *)entry + {bounds});",
+            f"    const struct key_{number} *high = low + 1;",
+            f"    return {tests};",
+            "}",
+        ]
+
+    def _context(self, flat: Flattener, body: BodyWriter) -> list[str]:
+        lines = ["/* What is kept of a packet that waits. */", "struct saved {", "    u8 nothing;"]
+        lines += [f"    {x.type} {x.name};" for x in sorted(body.saved, key=_by_size)]
+        lines += [
+            "};",
+            "struct ctx {",
+            "    struct pass p;",
+            "    u64 hash;",
+            "    union {",
+            "        u64 nothing;",
+        ]
+        numbers = body.state.numbers.tables
+        lines += [f"        struct key_{numbers[s.table.name]} k{s.number};" for s in body.waits]
+        lines += ["    } k;", "    struct saved s;", "} __attribute__((aligned(64)));", ""]
+        waits = ", ".join(f"[{body.resume_of(s)}] = {numbers[s.table.name]}" for s in body.waits)
+        return [
+            *lines,
+            "/* The table at which packets with this resume number wait. */",
+            f"static const unsigned waits_at[RESUME_POINTS] = {{{waits or 0}}};",
+        ]
+
+    def _step(self, flat: Flattener, body: BodyWriter) -> list[str]:
+        text = "\n".join(body.lines)
+        words = set(re.findall(r"\w+", text))
+        lines = [
+            "/* One pass of one packet, from where it waits. */",
+            "static int step(struct engine *e, struct ctx *c)",
+        ]
+        lines += [
+            "{", "    struct pass *p = &c->p;", "    const u8 *const data UNUSED = p->data;",
+            "    const u32 len UNUSED = p->length;", "    u32 pos = p->position, olen UNUSED = p->out_length;",
+            "    u32 failure UNUSED = 0;",
+        ]  # fmt: skip
+        lines += [f"    {x.type} {x.name} UNUSED = 0;" for x in body.v.all() if x.name in words]
+        for kind, name in body.out.scratch:
+            size = re.fullmatch(r"(\w+)(\[\d+\])", kind)
+            lines.append(
+                f"    {size[1]} {name}{size[2]} UNUSED;" if size else f"    {kind} {name} UNUSED = 0;"
+            )
+        lines += [f"    {c_type(width)} {name} UNUSED = 0;" for name, width in flat.bound]
+        for site in flat.sites:
+            lines += self._site_variables(site, body)
+        return [*lines, *body.lines, "}", ""]
+
+    def _site_variables(self, site: Site, body: BodyWriter) -> list[str]:
+        n = site.number
+        return [
+            f"    struct key_{body.state.numbers.tables[site.table.name]} k{n} UNUSED;",
+            f"    u64 h{n} UNUSED = 0;",
+            f"    struct entry *e{n} UNUSED = NULL;",
+            f"    const u8 *a{n} UNUSED = NULL;",
+            f"    u32 ran{n} UNUSED = 0;",
+        ]
+
+    def _tables_start(self) -> list[str]:
+        """What p4nic_api.h asks for each table."""
+        lines = ["static const struct table_shape table_shapes[] = {"]
+        for number, (name, layout) in enumerate(self.tables.items()):
+            table = self.program.tables[name]
+            lpm = any(k.kind == "lpm" for k in table.keys) and not table.has_priority
+            ranges = f"in_ranges_{number}" if layout.ranges else "NULL"
+            lines.append(
+                f"    {{{layout.key.size}, {layout.args}, {layout.size}, {int(table.is_learner)}, "
+                f"{int(not layout.exact)}, {int(lpm)}, {ranges}}}, /* {_comment(name)} */"
+            )
+        return [
+            "struct table_shape {",
+            "    u32 key, args, entry;",
+            "    u8 learner, masked, longest_prefix;",
+            "    range_test *in_ranges;",
+            "};",
+            *lines,
+            "    {0, 0, 32, 0, 0, 0, NULL}};",
+            "",
+        ]
+
+
+def _by_size(variable: Variable) -> tuple[int, str]:
+    digits = re.sub(r"\D", "", variable.type)
+    return -int(digits or 64), variable.name
+
+
+def _macro(name: str) -> str:
+    return re.sub(r"\W", "_", name)
+
+
+def _comment(name: str) -> str:
+    """A name from an artifact as it may stand in a C comment."""
+    return re.sub(r"[^\w.\[\]: -]+", "_", name)

@@ -1,0 +1,511 @@
+/* What Python calls. Tables, actions and the rest by number; keys and arguments as the unit's structs lie in memory.
+ * One thread at a time. */
+#ifndef P4NIC_API_H
+#define P4NIC_API_H
+
+struct p4_entry {
+    u64 last_ns, timeout_ns, packets, bytes, sequence;
+    i64 priority;
+    const u8 *key, *args;
+    u32 id;
+    u16 action;
+    u8 origin, kind;
+};
+
+#define API __attribute__((visibility("default"))) extern
+
+API struct engine *p4_create(u32 cpu_port, u32 drop_port, u32 port_count, u64 seed);
+API void p4_destroy(struct engine *e);
+API int p4_start_table(struct engine *e, u32 table, u32 capacity, const u64 *timeouts, u32 count);
+API int p4_start_counter(struct engine *e, u32 counter, u64 size);
+API int p4_start_meter(struct engine *e, u32 meter, u64 size, u32 by_packets);
+API int p4_start_register(struct engine *e, u32 reg, u64 size, u64 low, u64 high);
+API int p4_start_direct_meter(struct engine *e, u32 table);
+
+COLD void release_arrays(struct engine *e)
+{
+    for (int i = 0; i < N_COUNTERS; i++)
+        release(e->counters[i].cells, e->counters[i].size * sizeof(struct cell));
+    for (int i = 0; i < N_METERS; i++)
+        release(e->meters[i].cells, e->meters[i].size * sizeof(struct meter));
+    for (int i = 0; i < N_REGISTERS; i++)
+        release(e->registers[i].cells, e->registers[i].size * sizeof(u128));
+    for (int i = 0; i < N_VALUE_SETS; i++)
+        free(e->value_sets[i].members);
+}
+
+void p4_destroy(struct engine *e)
+{
+    if (e == NULL)
+        return;
+    for (int i = 0; i < N_TABLES; i++) {
+        release(e->tables[i].meters, (size_t)e->tables[i].capacity * sizeof(struct meter));
+        table_end(&e->tables[i]);
+    }
+    release_arrays(e);
+    for (int i = 0; i < N_PROFILES; i++) {
+        idmap_end(&e->profiles[i].members);
+        idmap_end(&e->profiles[i].groups);
+    }
+    idmap_end(&e->multicast);
+    idmap_end(&e->clones);
+    arena_reset(e);
+    free(e->arena);
+    free(e->events);
+    free(e->contexts);
+    free(e->sent);
+    free(e->reply);
+    free(e->ingress.items);
+    free(e->egress.items);
+    free(e);
+}
+
+struct engine *p4_create(u32 cpu_port, u32 drop_port, u32 port_count, u64 seed)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (e == NULL)
+        return NULL;
+    size_t contexts = BURST * sizeof(struct ctx) + (size_t)BURST * SLOT_ROOM;
+    e->contexts = aligned_alloc(64, (contexts + 63) & ~(size_t)63);
+    if (e->contexts == NULL) {
+        free(e);
+        return NULL;
+    }
+    memset(e->contexts, 0, contexts);
+    e->cpu_port = cpu_port;
+    e->drop_port = drop_port;
+    e->port_count = port_count;
+    e->random = seed;
+    return e;
+}
+
+int p4_start_table(struct engine *e, u32 table, u32 capacity, const u64 *timeouts, u32 count)
+{
+    struct table *t = &e->tables[table];
+    const struct table_shape *s = &table_shapes[table];
+    t->learner = s->learner;
+    t->masked = s->masked;
+    t->exact = !s->masked;
+    t->longest_prefix = s->longest_prefix;
+    t->in_ranges = s->in_ranges;
+    t->profiles = count ? count : 1;
+    for (u32 i = 0; i < count && i < MAX_PROFILES; i++)
+        t->timeouts[i] = timeouts[i];
+    return table_start(t, table, capacity, s->key, s->args, s->entry);
+}
+
+int p4_start_counter(struct engine *e, u32 counter, u64 size)
+{
+    e->counters[counter].cells = reserve(size * sizeof(struct cell));
+    e->counters[counter].size = e->counters[counter].cells ? size : 0;
+    return e->counters[counter].cells != NULL;
+}
+
+int p4_start_meter(struct engine *e, u32 meter, u64 size, u32 by_packets)
+{
+    e->meters[meter] = (struct meter_array){reserve(size * sizeof(struct meter)), size, by_packets};
+    return e->meters[meter].cells != NULL;
+}
+
+int p4_start_register(struct engine *e, u32 reg, u64 size, u64 low, u64 high)
+{
+    e->registers[reg] = (struct register_array){reserve(size * sizeof(u128)), size, U128(high, low)};
+    return e->registers[reg].cells != NULL;
+}
+
+int p4_start_direct_meter(struct engine *e, u32 table)
+{
+    e->tables[table].meters = reserve((size_t)e->tables[table].capacity * sizeof(struct meter));
+    return e->tables[table].meters != NULL;
+}
+
+/* --- packets --- */
+
+API void p4_run(struct engine *e, const u8 *frames, const u32 *ports, const u32 *lengths, u32 count, u64 now_ns);
+API const u8 *p4_reply(struct engine *e, u64 *size);
+API u64 p4_bench(
+    struct engine *e, const u8 *frames, const u64 *offsets, const u32 *ports, const u32 *lengths, u32 count,
+    u32 rounds, u32 first, u64 now_ns, u64 *bytes);
+
+COLD void reply_more(struct engine *e, size_t bytes)
+{
+    size_t room = (e->reply_room + bytes) * 2;
+    u8 *reply = realloc(e->reply, room);
+    if (reply == NULL)
+        abort();
+    e->reply = reply;
+    e->reply_room = room;
+}
+
+UNUSED static void reply_bytes(struct engine *e, const void *p, size_t bytes)
+{
+    if (e->reply_size + bytes > e->reply_room)
+        reply_more(e, bytes);
+    memcpy(e->reply + e->reply_size, p, bytes);
+    e->reply_size += bytes;
+}
+
+/* For each packet: copies, reason; for each copy: port, length, bytes. */
+UNUSED static void reply_burst(struct engine *e, u32 n)
+{
+    for (u32 i = 0; i < n; i++) {
+        const struct result *r = &e->results[i];
+        u32 head[2] = {r->count, r->reason};
+        reply_bytes(e, head, sizeof head);
+        for (u32 k = r->first; k < r->first + r->count; k++) {
+            u32 copy[2] = {e->sent[k].port, e->sent[k].length};
+            reply_bytes(e, copy, sizeof copy);
+            reply_bytes(e, e->sent[k].data, e->sent[k].length);
+        }
+    }
+}
+
+void p4_run(struct engine *e, const u8 *frames, const u32 *ports, const u32 *lengths, u32 count, u64 now_ns)
+{
+    struct input in[BURST];
+    e->reply_size = 0;
+    for (u32 done = 0; done < count;) {
+        u32 n = 0;
+        for (; n < BURST && done < count; n++, done++) {
+            in[n] = (struct input){frames, ports[done], lengths[done]};
+            frames += lengths[done];
+        }
+        run_burst(e, in, n, now_ns);
+        reply_burst(e, n);
+    }
+}
+
+const u8 *p4_reply(struct engine *e, u64 *size)
+{
+    *size = e->reply_size;
+    return e->reply;
+}
+
+/* The loop of a benchmark: `rounds` bursts, frames taken in turn from `first` on; the number of frames sent. */
+u64 p4_bench(
+    struct engine *e, const u8 *frames, const u64 *offsets, const u32 *ports, const u32 *lengths, u32 count,
+    u32 rounds, u32 first, u64 now_ns, u64 *bytes)
+{
+    struct input in[BURST];
+    u64 sent = 0, volume = 0;
+    u32 next = first;
+    for (u32 round = 0; round < rounds; round++) {
+        for (u32 n = 0; n < BURST; n++) {
+            in[n] = (struct input){frames + offsets[next], ports[next], lengths[next]};
+            next = next + 1 == count ? 0 : next + 1;
+        }
+        run_burst(e, in, BURST, now_ns);
+        sent += e->sent_count;
+        for (u32 i = 0; i < e->sent_count; i++)
+            volume += e->sent[i].length;
+    }
+    *bytes = volume;
+    return sent;
+}
+
+/* --- tables: entries by number --- */
+
+API i64 p4_find(struct engine *e, u32 table, const u8 *key);
+API i64 p4_insert(
+    struct engine *e, u32 table, const u8 *key, const u8 *mask, const u8 *bounds, i64 priority, u32 action, u32 kind,
+    const u8 *args, u32 args_bytes, u32 origin, u64 timeout_ns, u64 now_ns);
+API void p4_modify(
+    struct engine *e, u32 table, u32 id, u32 action, u32 kind, const u8 *args, u32 args_bytes, u64 timeout_ns,
+    u64 now_ns);
+API void p4_remove(struct engine *e, u32 table, u32 id, const u8 *mask);
+API void p4_entry(struct engine *e, u32 table, u32 id, struct p4_entry *out);
+API u32 p4_ids(struct engine *e, u32 table, u32 *ids, u64 *sequences);
+API int p4_is_live(struct engine *e, u32 table, u32 id);
+API u32 p4_count(struct engine *e, u32 table);
+API void p4_set_default(struct engine *e, u32 table, u32 action, const u8 *args, u32 args_bytes);
+API void p4_set_entry_counter(struct engine *e, u32 table, u32 id, u64 packets, u64 bytes);
+API void p4_set_entry_meter(
+    struct engine *e, u32 table, u32 id, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst);
+API int p4_next_expiry(struct engine *e, u64 *deadline);
+API i64 p4_expire(struct engine *e, u64 now_ns, u32 *table);
+
+i64 p4_find(struct engine *e, u32 table, const u8 *key)
+{
+    struct table *t = &e->tables[table];
+    struct entry *found = t->key_size ? find_any(t, &t->index, key, key_hash(t, key)) : NULL;
+    return found ? (i64)id_of(t, found) : -1;
+}
+
+UNUSED static void entry_action(struct table *t, struct entry *x, u32 action, u32 kind, const u8 *args, u32 bytes)
+{
+    x->action = (u16)action;
+    x->kind = (u8)kind;
+    if (bytes)
+        memcpy(args_of(t, x), args, bytes);
+}
+
+/* -1: there is such an entry (exact tables only: others are told apart by the caller); -2: full; -3: no memory. */
+i64 p4_insert(
+    struct engine *e, u32 table, const u8 *key, const u8 *mask, const u8 *bounds, i64 priority, u32 action, u32 kind,
+    const u8 *args, u32 args_bytes, u32 origin, u64 timeout_ns, u64 now_ns)
+{
+    struct table *t = &e->tables[table];
+    u64 hash = key_hash(t, key);
+    if (t->exact && find_any(t, &t->index, key, hash))
+        return -1;
+    struct entry *x = entry_make(t, key, e->sequences);
+    if (x == NULL)
+        return -2;
+    u32 id = id_of(t, x);
+    x->origin = (u8)origin;
+    x->last_ns = now_ns;
+    t->timeout[id] = timeout_ns;
+    entry_action(t, x, action, kind, args, args_bytes);
+    if (t->in_ranges)
+        memcpy(args_of(t, x) + t->args_size, bounds, 2 * t->key_size);
+    if (t->masked)
+        t->priority[id] = priority;
+    if (t->masked ? !masked_add(t, id, mask) : !index_add(t, &t->index, hash, id)) {
+        entry_unmake(t, x);
+        return -3;
+    }
+    if (t->meters)
+        memset(&t->meters[id], 0, sizeof t->meters[id]);
+    e->sequences++;
+    arm(t, x);
+    return id;
+}
+
+/* A learned entry keeps the timeout of its profile unless one is given. */
+void p4_modify(
+    struct engine *e, u32 table, u32 id, u32 action, u32 kind, const u8 *args, u32 args_bytes, u64 timeout_ns,
+    u64 now_ns)
+{
+    struct table *t = &e->tables[table];
+    struct entry *x = entry_at(t, id);
+    entry_action(t, x, action, kind, args, args_bytes);
+    if (x->origin != ORIGIN_LEARNED || timeout_ns) {
+        x->profile = OWN_TIMEOUT;
+        t->timeout[id] = timeout_ns;
+    }
+    x->last_ns = now_ns;
+    x->queued = 0;
+    arm(t, x);
+}
+
+void p4_remove(struct engine *e, u32 table, u32 id, const u8 *mask)
+{
+    entry_remove(&e->tables[table], entry_at(&e->tables[table], id), mask);
+}
+
+void p4_entry(struct engine *e, u32 table, u32 id, struct p4_entry *out)
+{
+    struct table *t = &e->tables[table];
+    struct entry *x = entry_at(t, id);
+    *out = (struct p4_entry){
+        x->last_ns, timeout_of(t, id, x), x->packets, x->bytes, t->sequence[id], t->priority ? t->priority[id] : 0,
+        key_of(x), args_of(t, x), id, x->action, x->origin, x->kind};
+}
+
+/* Numbers of all entries, and when they were inserted; the caller sorts. */
+u32 p4_ids(struct engine *e, u32 table, u32 *ids, u64 *sequences)
+{
+    struct table *t = &e->tables[table];
+    u32 found = 0;
+    for (u32 id = 0; id < t->fresh; id++)
+        if (entry_at(t, id)->live) {
+            ids[found] = id;
+            sequences[found++] = t->sequence[id];
+        }
+    return found;
+}
+
+int p4_is_live(struct engine *e, u32 table, u32 id) { return entry_at(&e->tables[table], id)->live; }
+
+u32 p4_count(struct engine *e, u32 table) { return e->tables[table].count; }
+
+void p4_set_default(struct engine *e, u32 table, u32 action, const u8 *args, u32 args_bytes)
+{
+    e->tables[table].default_action = (u16)action;
+    if (args_bytes)
+        memcpy(e->tables[table].default_args, args, args_bytes);
+}
+
+void p4_set_entry_counter(struct engine *e, u32 table, u32 id, u64 packets, u64 bytes)
+{
+    struct entry *x = entry_at(&e->tables[table], id);
+    x->packets = packets;
+    x->bytes = bytes;
+}
+
+void p4_set_entry_meter(struct engine *e, u32 table, u32 id, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst)
+{
+    meter_set(&e->tables[table].meters[id], kind, cir, cburst, pir, pburst);
+}
+
+/* The table whose timer is next; equal deadlines in order of insertion. */
+UNUSED static i64 next_timer(struct engine *e, u64 *deadline)
+{
+    i64 best = -1;
+    for (int i = 0; i < N_TABLES; i++) {
+        struct table *t = &e->tables[i];
+        u64 due = 0;
+        if (!timer_next(t, &due))
+            continue;
+        if (best >= 0 && (due > *deadline || (due == *deadline &&
+                t->sequence[t->heap.items[0].id] > e->tables[best].sequence[e->tables[best].heap.items[0].id])))
+            continue;
+        best = i;
+        *deadline = due;
+    }
+    return best;
+}
+
+int p4_next_expiry(struct engine *e, u64 *deadline) { return next_timer(e, deadline) >= 0; }
+
+/* One entry whose time is up, disarmed; -1 if there is none. */
+i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
+{
+    u64 deadline = 0;
+    i64 at = next_timer(e, &deadline);
+    if (at < 0 || deadline > now_ns)
+        return -1;
+    struct table *t = &e->tables[at];
+    u32 id = t->heap.items[0].id;
+    heap_pop(&t->heap);
+    entry_at(t, id)->queued = 0;
+    e->statistics[STAT_EXPIRED]++;
+    *table = (u32)at;
+    return id;
+}
+
+/* --- profiles, arrays, replication, messages, statistics --- */
+
+API void p4_set_member(struct engine *e, u32 profile, u32 id, i64 action, const u8 *args, u32 args_bytes);
+API void p4_set_group(struct engine *e, u32 profile, u32 id, const u32 *slots, i64 count);
+API void p4_counter(struct engine *e, u32 counter, u64 index, u64 *out);
+API void p4_set_counter(struct engine *e, u32 counter, u64 index, u64 packets, u64 bytes);
+API void p4_set_meter(struct engine *e, u32 meter, u64 index, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst);
+API void p4_register(struct engine *e, u32 reg, u64 index, u64 *out);
+API void p4_set_register(struct engine *e, u32 reg, u64 index, u64 low, u64 high);
+API void p4_set_value_set(struct engine *e, u32 set, const u64 *words, u32 members, u32 keys);
+API void p4_set_replicas(struct engine *e, u32 clones, u32 id, const u32 *pairs, i64 count, u32 truncate);
+API const u64 *p4_events(struct engine *e, u64 *words);
+API void p4_clear_messages(struct engine *e);
+API void p4_clear_digests(struct engine *e);
+API void p4_statistics(struct engine *e, u64 *statistics, u64 *hits, u64 *misses);
+API void p4_burst_statistics(struct engine *e, u64 *out);
+
+void p4_set_member(struct engine *e, u32 profile, u32 id, i64 action, const u8 *args, u32 args_bytes)
+{
+    struct member *m = NULL;
+    if (action >= 0) {
+        m = malloc(sizeof *m + args_bytes);
+        if (m == NULL)
+            abort();
+        m->action = (u64)action;
+        if (args_bytes)
+            memcpy(m->args, args, args_bytes);
+    }
+    idmap_put(&e->profiles[profile].members, id, m);
+}
+
+void p4_set_group(struct engine *e, u32 profile, u32 id, const u32 *slots, i64 count)
+{
+    struct member_group *g = NULL;
+    if (count >= 0) {
+        g = malloc(sizeof *g + (size_t)count * sizeof *slots);
+        if (g == NULL)
+            abort();
+        g->count = (u32)count;
+        if (count)
+            memcpy(g->slots, slots, (size_t)count * sizeof *slots);
+    }
+    idmap_put(&e->profiles[profile].groups, id, g);
+}
+
+void p4_counter(struct engine *e, u32 counter, u64 index, u64 *out)
+{
+    int inside = index < e->counters[counter].size;
+    out[0] = inside ? e->counters[counter].cells[index].packets : 0;
+    out[1] = inside ? e->counters[counter].cells[index].bytes : 0;
+}
+
+void p4_set_counter(struct engine *e, u32 counter, u64 index, u64 packets, u64 bytes)
+{
+    if (index < e->counters[counter].size)
+        e->counters[counter].cells[index] = (struct cell){packets, bytes};
+}
+
+void p4_set_meter(struct engine *e, u32 meter, u64 index, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst)
+{
+    if (index < e->meters[meter].size)
+        meter_set(&e->meters[meter].cells[index], kind, cir, cburst, pir, pburst);
+}
+
+void p4_register(struct engine *e, u32 reg, u64 index, u64 *out)
+{
+    const struct register_array *r = &e->registers[reg];
+    u128 value = index < r->size ? r->cells[index] ^ r->initial : 0;
+    out[0] = (u64)value;
+    out[1] = (u64)(value >> 64);
+}
+
+void p4_set_register(struct engine *e, u32 reg, u64 index, u64 low, u64 high)
+{
+    struct register_array *r = &e->registers[reg];
+    if (index < r->size)
+        r->cells[index] = U128(high, low) ^ r->initial;
+}
+
+/* For each key of each member: low, high (two words each), whether it is a range. */
+void p4_set_value_set(struct engine *e, u32 set, const u64 *words, u32 members, u32 keys)
+{
+    struct value_set *s = &e->value_sets[set];
+    free(s->members);
+    s->count = 0;
+    s->members = aligned_alloc(16, ((size_t)members * keys + 1) * sizeof *s->members);
+    if (s->members == NULL)
+        abort();
+    for (size_t i = 0; i < (size_t)members * keys; i++, words += 5)
+        s->members[i] = (struct bounds){U128(words[1], words[0]), U128(words[3], words[2]), words[4]};
+    s->count = members;
+}
+
+void p4_set_replicas(struct engine *e, u32 clones, u32 id, const u32 *pairs, i64 count, u32 truncate)
+{
+    struct replicas *r = NULL;
+    if (count >= 0) {
+        r = malloc(sizeof *r + (size_t)count * sizeof r->to[0]);
+        if (r == NULL)
+            abort();
+        r->count = (u32)count;
+        r->truncate = truncate;
+        for (u32 i = 0; i < r->count; i++)
+            r->to[i] = (struct replica){pairs[2 * i], pairs[2 * i + 1]};
+    }
+    idmap_put(clones ? &e->clones : &e->multicast, id, r);
+}
+
+const u64 *p4_events(struct engine *e, u64 *words)
+{
+    *words = e->event_count;
+    return e->events;
+}
+
+void p4_clear_messages(struct engine *e) { e->event_count = 0; }
+
+void p4_clear_digests(struct engine *e) { e->digests = 0; }
+
+void p4_statistics(struct engine *e, u64 *statistics, u64 *hits, u64 *misses)
+{
+    for (u32 i = 0; i < PATHS; i++)
+        path_flush(e, &e->paths[i]);
+    memcpy(statistics, e->statistics, sizeof e->statistics);
+    memcpy(hits, e->hits, N_TABLES * sizeof *hits);
+    memcpy(misses, e->misses, N_TABLES * sizeof *misses);
+}
+
+/* Packets that ran twice: because they changed state, because another did. */
+void p4_burst_statistics(struct engine *e, u64 *out)
+{
+    out[0] = e->slow_packets;
+    out[1] = e->rerun_packets;
+}
+
+#endif

@@ -1,0 +1,161 @@
+/* Integers of the sizes fields come in, big-endian loads and stores, virtual memory that is zero until touched.
+ * Included by everything; knows no program. */
+#ifndef P4NIC_BASE_H
+#define P4NIC_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int8_t i8;
+typedef int16_t i16;
+typedef int32_t i32;
+typedef int64_t i64;
+__extension__ typedef unsigned __int128 u128;
+__extension__ typedef __int128 i128;
+
+#define UNUSED __attribute__((unused))
+#define INLINE static inline __attribute__((always_inline, unused))
+#define COLD static __attribute__((noinline, cold, unused))
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define U128(high, low) ((u128)(high) << 64 | (u128)(low))
+
+/* n is a constant wherever these are used, so each becomes one or two instructions. */
+INLINE u64 load_be(const u8 *p, unsigned n)
+{
+    u16 a;
+    u32 b;
+    u64 c;
+    switch (n) {
+    case 1:
+        return p[0];
+    case 2:
+        memcpy(&a, p, 2);
+        return __builtin_bswap16(a);
+    case 4:
+        memcpy(&b, p, 4);
+        return __builtin_bswap32(b);
+    case 6:
+        memcpy(&b, p, 4);
+        memcpy(&a, p + 4, 2);
+        return (u64)__builtin_bswap32(b) << 16 | __builtin_bswap16(a);
+    case 8:
+        memcpy(&c, p, 8);
+        return __builtin_bswap64(c);
+    default:
+        c = 0;
+        for (unsigned i = 0; i < n; i++)
+            c = c << 8 | p[i];
+        return c;
+    }
+}
+
+INLINE u128 load_be_wide(const u8 *p, unsigned n)
+{
+    u128 value = 0;
+    for (unsigned i = 0; i < n; i++)
+        value = value << 8 | p[i];
+    return value;
+}
+
+INLINE void store_be(u8 *p, u64 value, unsigned n)
+{
+    u16 a;
+    u32 b;
+    u64 c;
+    switch (n) {
+    case 1:
+        p[0] = (u8)value;
+        return;
+    case 2:
+        a = __builtin_bswap16((u16)value);
+        memcpy(p, &a, 2);
+        return;
+    case 4:
+        b = __builtin_bswap32((u32)value);
+        memcpy(p, &b, 4);
+        return;
+    case 6:
+        b = __builtin_bswap32((u32)(value >> 16));
+        a = __builtin_bswap16((u16)value);
+        memcpy(p, &b, 4);
+        memcpy(p + 4, &a, 2);
+        return;
+    case 8:
+        c = __builtin_bswap64(value);
+        memcpy(p, &c, 8);
+        return;
+    default:
+        for (unsigned i = n; i-- > 0; value >>= 8)
+            p[i] = (u8)value;
+    }
+}
+
+INLINE void store_be_wide(u8 *p, u128 value, unsigned n)
+{
+    for (unsigned i = n; i-- > 0; value >>= 8)
+        p[i] = (u8)value;
+}
+
+/* `width` bits at bit offset `at`: for fields and inputs that do not fill whole bytes. */
+INLINE void put_bits(u8 *p, u32 at, u128 value, u32 width)
+{
+    while (width) {
+        u32 in_byte = 8 - (at & 7), take = width < in_byte ? width : in_byte;
+        u8 bits = (u8)((u32)(value >> (width - take)) & ((1u << take) - 1));
+        u32 shift = in_byte - take;
+        p[at >> 3] = (u8)((p[at >> 3] & ~(((1u << take) - 1) << shift)) | (u32)bits << shift);
+        at += take;
+        width -= take;
+    }
+}
+
+INLINE u128 get_bits(const u8 *p, u64 at, u32 width)
+{
+    u128 value = 0;
+    while (width) {
+        u32 in_byte = 8 - (u32)(at & 7), take = width < in_byte ? width : in_byte;
+        value = value << take | (u128)((u32)p[at >> 3] >> (in_byte - take) & ((1u << take) - 1));
+        at += take;
+        width -= take;
+    }
+    return value;
+}
+
+/* Address space for the whole capacity at once: pages cost memory only when touched, so that entries never move
+ * and nothing is copied when a table grows. Huge pages, because random access to 4 KiB ones misses the TLB. */
+#define HUGE_PAGE ((size_t)2 << 20)
+
+UNUSED static void *reserve(size_t bytes)
+{
+    size_t size = bytes ? bytes : 1;
+    if (size >= HUGE_PAGE)
+        size = (size + 2 * HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    if (size >= HUGE_PAGE)
+        (void)madvise(p, size, MADV_HUGEPAGE);
+    return p;
+}
+
+UNUSED static void release(void *p, size_t bytes)
+{
+    size_t size = bytes ? bytes : 1;
+    if (size >= HUGE_PAGE)
+        size = (size + 2 * HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    if (p)
+        (void)munmap(p, size);
+}
+
+#endif

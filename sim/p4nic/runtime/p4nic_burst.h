@@ -1,0 +1,134 @@
+/* Running packets: alone, and in bursts.
+ *
+ * A burst runs speculatively first: each packet until it would look into a table too large for the near caches;
+ * there its bucket is prefetched and the next packet goes on. Nothing is written meanwhile: effects whose order
+ * does not matter wait in the packet, anything else ends its speculation ("slow"). Then packets are committed in
+ * order: a slow one runs for real at its turn, and one whose lookups a slow one has made untrue runs again. So the
+ * outcome is that of one packet after the other. */
+#ifndef P4NIC_BURST_H
+#define P4NIC_BURST_H
+
+struct input {
+    const u8 *data;
+    u32 port, length;
+};
+
+#define SLOT_ROOM 2304
+
+UNUSED static void pass_start(struct engine *e, struct ctx *c, const u8 *data, u32 length, u32 port, int speculative)
+{
+    struct pass *p = &c->p;
+    u32 needed = length + EMIT_ROOM;
+    if (unlikely(p->out_room < needed)) { /* a jumbo frame: memory of this burst only */
+        p->out = arena_take(e, needed);
+        p->out_room = 0;
+    }
+    p->data = data;
+    p->length = length;
+    p->port = port;
+    p->position = p->out_length = 0;
+    p->resume = 0;
+    p->speculative = (u8)speculative;
+    p->parse_only = 0;
+    p->passes = p->missed = p->effects = 0;
+    p->fuel = FUEL;
+    p->cloned = p->resubmitted = p->recirculated = p->limited = p->mirrored = 0;
+    for (u32 i = 0; i < PATH_WORDS; i++)
+        p->path[i] = 0;
+}
+
+/* A packet's slot in the burst has its buffer beside it. */
+INLINE void slot_buffer(struct engine *e, u32 i)
+{
+    e->contexts[i].p.out = (u8 *)(e->contexts + BURST) + (size_t)i * SLOT_ROOM;
+    e->contexts[i].p.out_room = SLOT_ROOM;
+}
+
+INLINE void pass_commit(struct engine *e, struct pass *p)
+{
+    effects_apply(e, p);
+    path_commit(e, p);
+}
+
+/* Copies sent and reasons of drops of one received packet. */
+struct verdicts {
+    u32 first, drops, reason;
+};
+
+INLINE void verdict_drop(struct verdicts *v, u32 reason)
+{
+    if (!v->drops++)
+        v->reason = reason;
+}
+
+INLINE void verdict_send(struct engine *e, struct verdicts *v, u32 port, const u8 *data, u32 length)
+{
+    if (port_exists(e, port))
+        send_frame(e, port, data, length);
+    else
+        verdict_drop(v, REASON_NO_PORT);
+}
+
+static void run_alone(struct engine *e, struct ctx *c, const struct input *in, struct verdicts *v);
+
+COLD void run_for_real(struct engine *e, u32 i, const struct input *in)
+{
+    struct verdicts v = {e->sent_count, 0, REASON_DROP_ACTION};
+    slot_buffer(e, i);
+    run_alone(e, &e->contexts[i], in, &v);
+    u32 count = e->sent_count - v.first;
+    if (count)
+        e->statistics[STAT_COPY_DROPPED] += v.drops;
+    e->results[i] = (struct result){v.first, count, count ? 0 : v.reason};
+}
+
+static void run_burst(struct engine *e, const struct input *in, u32 n, u64 now_ns)
+{
+    u8 status[BURST], waiting[RESUME_POINTS][BURST];
+    u32 count[RESUME_POINTS] = {0};
+    e->now_ns = now_ns;
+    e->sent_count = 0;
+    e->stale = e->stale_all = 0;
+    arena_reset(e);
+    for (u32 i = 0; i < n; i++) {
+        if (i + 4 < n)
+            __builtin_prefetch(in[i + 4].data);
+        slot_buffer(e, i);
+        pass_start(e, &e->contexts[i], in[i].data, in[i].length, in[i].port, 1);
+        int s = step(e, &e->contexts[i]);
+        status[i] = (u8)s;
+        if (s == ST_SUSPENDED) {
+            u32 r = e->contexts[i].p.resume;
+            waiting[r][count[r]++] = (u8)i;
+        }
+    }
+    for (u32 r = FIRST_RESUME; r < RESUME_POINTS; r++) {
+        for (u32 k = 0; k < count[r]; k++)
+            prefetch_entry(&e->tables[waits_at[r]], e->contexts[waiting[r][k]].hash, e->tables[waits_at[r]].entry_size);
+        for (u32 k = 0; k < count[r]; k++) {
+            u32 i = waiting[r][k];
+            int s = step(e, &e->contexts[i]);
+            status[i] = (u8)s;
+            if (s == ST_SUSPENDED) {
+                u32 later = e->contexts[i].p.resume; /* code runs forward: always a later one */
+                waiting[later][count[later]++] = (u8)i;
+            }
+        }
+    }
+    for (u32 i = 0; i < n; i++) {
+        struct pass *p = &e->contexts[i].p;
+        int untrue = e->stale_all || (p->missed & e->stale);
+        if (unlikely(status[i] == ST_SLOW || untrue)) {
+            e->slow_packets += status[i] == ST_SLOW;
+            e->rerun_packets += untrue != 0;
+            run_for_real(e, i, &in[i]);
+            continue;
+        }
+        pass_commit(e, p);
+        e->results[i] = (struct result){e->sent_count, status[i] == ST_SENT, p->reason};
+        if (status[i] == ST_SENT)
+            send_frame(e, (u32)p->transmit, p->out, p->out_length);
+    }
+}
+
+#endif

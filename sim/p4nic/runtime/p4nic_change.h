@@ -1,0 +1,263 @@
+/* Changes of tables: making them, adding and removing entries, learning. Called by the control plane's functions
+ * (p4nic_api.h) and by Learn and Forget. */
+#ifndef P4NIC_CHANGE_H
+#define P4NIC_CHANGE_H
+#include "p4nic_table.h"
+
+#define FAR_BYTES (256u << 10) /* tables beyond this miss the second-level cache often enough to prefetch */
+
+COLD int table_start(struct table *t, u32 number, u32 capacity, u32 key, u32 args, u32 entry_bytes)
+{
+    t->number = number;
+    t->capacity = capacity;
+    t->key_size = key;
+    t->args_size = args;
+    t->entry_size = entry_bytes;
+    size_t n = capacity;
+    t->entries = reserve(n * entry_bytes);
+    t->sequence = reserve(n * 8);
+    t->deadline = reserve(n * 8);
+    t->timeout = reserve(n * 8);
+    t->freed = reserve(n * 4);
+    t->default_args = calloc(1, args ? args : 1);
+    if (!t->entries || !t->sequence || !t->deadline || !t->timeout || !t->freed || !t->default_args)
+        return 0;
+    if (t->masked) {
+        t->priority = reserve(n * 8);
+        t->next = reserve(n * 4);
+        t->group_of = reserve(n * 4);
+        return t->priority && t->next && t->group_of;
+    }
+    return index_start(&t->index);
+}
+
+COLD void group_end(struct group *g)
+{
+    index_end(&g->index);
+    free(g->mask);
+    free(g);
+}
+
+COLD void table_end(struct table *t)
+{
+    size_t n = t->capacity;
+    release(t->entries, n * t->entry_size);
+    release(t->sequence, n * 8);
+    release(t->deadline, n * 8);
+    release(t->timeout, n * 8);
+    release(t->freed, n * 4);
+    release(t->priority, n * 8);
+    release(t->next, n * 4);
+    release(t->group_of, n * 4);
+    for (u32 i = 0; i < t->group_count; i++)
+        group_end(t->groups[i]);
+    free(t->groups);
+    index_end(&t->index);
+    free(t->heap.items);
+    free(t->default_args);
+}
+
+COLD int index_grow(const struct table *t, struct index *x)
+{
+    struct index wider = {NULL, x->size < 1u << 20 ? x->size * 2 : x->size + x->size / 2, x->count};
+    wider.buckets = reserve(wider.size * sizeof *wider.buckets);
+    if (wider.buckets == NULL)
+        return 0;
+    for (u32 at = 0; at < x->size; at++)
+        for (u32 slot = 0; slot < SLOTS; slot++)
+            if (x->buckets[at].tag[slot]) {
+                u32 id = x->buckets[at].id[slot];
+                index_place(&wider, key_hash(t, key_of(entry_at(t, id))), id);
+            }
+    index_end(x);
+    *x = wider;
+    return 1;
+}
+
+UNUSED static int index_add(const struct table *t, struct index *x, u64 hash, u32 id)
+{
+    if (x->count >= x->size * 6 && !index_grow(t, x))
+        return 0;
+    index_place(x, hash, id);
+    x->count++;
+    return 1;
+}
+
+UNUSED static struct entry *find_any(const struct table *t, const struct index *x, const void *key, u64 hash)
+{
+    return index_find(t, x, key, hash, t->key_size, t->entry_size);
+}
+
+/* --- tuple-space search --- */
+
+COLD void order_groups(struct table *t)
+{
+    for (u32 i = 1; i < t->group_count; i++) /* nearly sorted: insertion sort */
+        for (u32 j = i; j > 0 && t->groups[j]->best > t->groups[j - 1]->best; j--) {
+            struct group *g = t->groups[j];
+            t->groups[j] = t->groups[j - 1];
+            t->groups[j - 1] = g;
+        }
+}
+
+COLD struct group *group_for(struct table *t, const u8 *mask)
+{
+    for (u32 i = 0; i < t->group_count; i++)
+        if (same_words(t->groups[i]->mask, mask, t->key_size))
+            return t->groups[i];
+    struct group **groups = realloc(t->groups, (t->group_count + 1) * sizeof *groups);
+    if (groups == NULL)
+        return NULL;
+    t->groups = groups;
+    struct group *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return NULL;
+    g->mask = malloc(t->key_size);
+    if (g->mask == NULL || !index_start(&g->index)) {
+        free(g->mask);
+        free(g);
+        return NULL;
+    }
+    memcpy(g->mask, mask, t->key_size);
+    g->best = INT64_MIN;
+    groups[t->group_count++] = g;
+    return g;
+}
+
+COLD int masked_add(struct table *t, u32 id, const u8 *mask)
+{
+    struct group *g = group_for(t, mask);
+    if (g == NULL)
+        return 0;
+    const u8 *key = key_of(entry_at(t, id));
+    u64 hash = key_hash(t, key);
+    struct entry *head = find_any(t, &g->index, key, hash);
+    t->next[id] = NONE;
+    if (head == NULL) {
+        if (!index_add(t, &g->index, hash, id))
+            return 0;
+    } else if (better(t, id, id_of(t, head))) {
+        t->next[id] = id_of(t, head);
+        index_replace(&g->index, hash, id_of(t, head), id);
+    } else {
+        u32 at = id_of(t, head);
+        while (t->next[at] != NONE && better(t, t->next[at], id))
+            at = t->next[at];
+        t->next[id] = t->next[at];
+        t->next[at] = id;
+    }
+    g->count++;
+    if (t->priority[id] > g->best)
+        g->best = t->priority[id];
+    order_groups(t);
+    return 1;
+}
+
+COLD void drop_group(struct table *t, u32 at)
+{
+    group_end(t->groups[at]);
+    memmove(&t->groups[at], &t->groups[at + 1], (t->group_count - at - 1) * sizeof *t->groups);
+    t->group_count--;
+}
+
+COLD void refresh_best(struct table *t, struct group *g)
+{
+    g->best = INT64_MIN;
+    for (u32 at = 0; at < g->index.size; at++)
+        for (u32 slot = 0; slot < SLOTS; slot++)
+            if (g->index.buckets[at].tag[slot] && t->priority[g->index.buckets[at].id[slot]] > g->best)
+                g->best = t->priority[g->index.buckets[at].id[slot]];
+}
+
+COLD void masked_remove(struct table *t, u32 id, const u8 *mask)
+{
+    u32 at = 0;
+    while (!same_words(t->groups[at]->mask, mask, t->key_size))
+        at++;
+    struct group *g = t->groups[at];
+    const u8 *key = key_of(entry_at(t, id));
+    u64 hash = key_hash(t, key);
+    u32 head = id_of(t, find_any(t, &g->index, key, hash));
+    if (head == id) {
+        index_replace(&g->index, hash, id, t->next[id] == NONE ? -1 : (i64)t->next[id]);
+    } else {
+        u32 before = head;
+        while (t->next[before] != id)
+            before = t->next[before];
+        t->next[before] = t->next[id];
+    }
+    if (--g->count == 0) {
+        drop_group(t, at);
+    } else if (t->priority[id] == g->best && !t->longest_prefix) {
+        refresh_best(t, g);
+        order_groups(t);
+    }
+}
+
+/* --- entries --- */
+
+/* A fresh entry with this key; NULL if the table is full. Freed numbers are used again, the last one first. */
+UNUSED static struct entry *entry_make(struct table *t, const void *key, u64 sequence)
+{
+    if (t->count >= t->capacity)
+        return NULL;
+    u32 id = t->freed_count ? t->freed[--t->freed_count] : t->fresh++;
+    struct entry *e = entry_at(t, id);
+    memset(e, 0, sizeof *e);
+    memcpy(key_of(e), key, t->key_size);
+    e->live = 1;
+    e->profile = OWN_TIMEOUT;
+    t->timeout[id] = 0;
+    t->sequence[id] = sequence;
+    t->count++;
+    t->big = (u64)t->count * t->entry_size > FAR_BYTES;
+    return e;
+}
+
+UNUSED static void entry_unmake(struct table *t, struct entry *e)
+{
+    e->live = e->queued = 0;
+    t->freed[t->freed_count++] = id_of(t, e);
+    t->count--;
+    t->big = (u64)t->count * t->entry_size > FAR_BYTES;
+}
+
+/* `mask`: of a masked table's entry. */
+UNUSED static void entry_remove(struct table *t, struct entry *e, const u8 *mask)
+{
+    if (t->masked)
+        masked_remove(t, id_of(t, e), mask);
+    else
+        index_replace(&t->index, key_hash(t, key_of(e)), id_of(t, e), -1);
+    entry_unmake(t, e);
+}
+
+enum { LEARN_FULL, LEARN_ADDED, LEARN_REPLACED };
+
+__attribute__((noinline, unused)) static int entry_learn(
+    struct table *t, const void *key, u64 hash, u16 action, const void *args, u32 args_bytes, u32 profile, u64 now_ns,
+    u64 *sequences)
+{
+    struct entry *e = find_any(t, &t->index, key, hash);
+    int replaced = e != NULL;
+    if (!replaced) {
+        e = entry_make(t, key, *sequences);
+        if (e == NULL)
+            return LEARN_FULL;
+        ++*sequences;
+        if (!index_add(t, &t->index, hash, id_of(t, e))) {
+            entry_unmake(t, e);
+            return LEARN_FULL;
+        }
+    }
+    e->origin = ORIGIN_LEARNED;
+    e->action = action;
+    e->kind = KIND_ACTION;
+    memcpy(args_of(t, e), args, args_bytes);
+    e->profile = (u16)(profile % t->profiles);
+    e->last_ns = now_ns;
+    arm(t, e);
+    return replaced ? LEARN_REPLACED : LEARN_ADDED;
+}
+
+#endif

@@ -17,6 +17,7 @@ from p4nic.cli.common import BACKENDS, add_artifact_arguments, backend, load, sp
 from p4nic.errors import InputError
 
 if TYPE_CHECKING:
+    from p4nic.backend.api import Backend
     from p4nic.differential.compare import Difference
     from p4nic.differential.engines import Engine
     from p4nic.differential.scenario import Packet, Scenario, Update
@@ -53,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--order", choices=("exact", "any"), default="exact", help="of the frames one packet makes (exact)"
+    )
+    parser.add_argument(
+        "--clear-metadata",
+        action="store_true",
+        help="have swx begin every packet with metadata of zeros, which DPDK itself does not",
     )
     parser.add_argument("--keep-going", action="store_true", help="do not stop at the first run that differs")
     parser.add_argument(
@@ -96,10 +102,21 @@ def _engines(args: argparse.Namespace, program: Program) -> list[Engine]:
     if len(set(names)) < 2:
         raise InputError(f"--targets {args.targets} names one engine; a comparison needs two")
     semantics = Semantics(args.semantics or ("dpdk" if "swx" in names else "spec"))
-    engines = [Engine(backend(name), program, Options(semantics=semantics)) for name in dict.fromkeys(names)]
+    engines = [
+        Engine(_backend(name, args.clear_metadata), program, Options(semantics=semantics))
+        for name in dict.fromkeys(names)
+    ]
     for engine in engines:
         engine.backend.build(program, engine.options).close()  # what cannot work at all is said at once
     return engines
+
+
+def _backend(name: str, clear_metadata: bool) -> Backend:
+    if name == "swx" and clear_metadata:
+        from p4nic.backend.swx import SwxBackend
+
+        return SwxBackend(clear_metadata=True)
+    return backend(name)
 
 
 def _updates(args: argparse.Namespace, program: Program) -> tuple[Update, ...] | None:
@@ -228,8 +245,8 @@ class _Differ:
         shown = again or found
         folder = self._args.out / str(self._different) if self._args.keep_going else self._args.out
         write(folder, self._program, small, shown, self._command())
-        where = "after the last packet" if shown.position is None else f"packet {shown.position + 1}"
-        print(f"run {self._runs}: {shown.what} differs at {where} (of {len(small.packets)} left, ", end="")
+        where = "after the last packet" if shown.position is None else f"at packet {shown.position + 1}"
+        print(f"run {self._runs}: {shown.what} differs {where} (of {len(small.packets)} left, ", end="")
         print(f"{len(small.updates)} entries); see {folder / 'difference.txt'}")
         for name, answer in shown.answers.items():
             print(f"  {name}: {answer}")
@@ -241,6 +258,8 @@ class _Differ:
         if self._args.p4info is not None:
             words += ["--p4info", str(self._args.p4info)]
         words += ["--targets", self._args.targets, "--order", self._args.order]
+        if self._args.clear_metadata:
+            words.append("--clear-metadata")
         if self._args.semantics is not None:
             words += ["--semantics", self._args.semantics]
         return shlex.join(words)

@@ -83,10 +83,15 @@ def _call(program: Program, action: str, values: Values, rng: random.Random) -> 
     return ActionCall(
         action,
         tuple(
-            rng.choice(PORTS) if p.name.endswith("port") and rng.random() < 0.7 else values.pick(p.width)
-            for p in params
+            rng.choice(PORTS) if _is_port(p.name) and p.width != 16 else values.pick(p.width) for p in params
         ),
     )
+
+
+def _is_port(name: str) -> bool:
+    """By name, because a port that does not exist ends a DPDK process and with it the run; 16-bit ports may
+    also be of TCP, and `Values` keeps them small."""
+    return "port" in name.lower()
 
 
 def _profile(program: Program, profile: str, values: Values, rng: random.Random) -> list[Update]:
@@ -102,7 +107,8 @@ def _profile(program: Program, profile: str, values: Values, rng: random.Random)
         for group in range(1, _GROUPS + 1):
             chosen = sorted(rng.sample(range(1, _MEMBERS + 1), rng.choice((1, 2, 3))))
             members = tuple(GroupMember(m, rng.choice((1, 1, 2))) for m in chosen)
-            updates.append(("insert", Group(profile, group, members)))
+            most = program.action_profiles[profile].max_group_size
+            updates.append(("insert", Group(profile, group, members, most)))
     return updates
 
 

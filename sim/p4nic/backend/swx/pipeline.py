@@ -26,6 +26,7 @@ from p4nic.backend.api import (
 )
 from p4nic.backend.swx import wire
 from p4nic.backend.swx.arrays import Arrays
+from p4nic.backend.swx.cleared import cleared
 from p4nic.backend.swx.learners import NEVER, Learned, Learners
 from p4nic.backend.swx.state import State, TableState
 from p4nic.backend.swx.target import Target
@@ -43,7 +44,7 @@ _SESSIONS = 64
 class SwxPipeline:
     """One program in one DPDK process."""
 
-    def __init__(self, program: Program, options: Options) -> None:
+    def __init__(self, program: Program, options: Options, clear_metadata: bool = False) -> None:
         if program.image is None:
             raise UnsupportedError(
                 f"{program.name} is no .spec: DPDK runs what p4c-dpdk wrote; use --backend interp for a JSON"
@@ -55,7 +56,7 @@ class SwxPipeline:
             )
         self.program = program
         self.options = options
-        self._image: SpecImage = program.image
+        self._image: SpecImage = cleared(program.image) if clear_metadata else program.image
         self._target = Target(self._image, options)
         description = self._target.description
         self._state = State(program, self._image, description)
@@ -412,10 +413,13 @@ def _unimplemented(message: str) -> NoReturn:
 
 @final
 class SwxBackend:
-    """The real P4-DPDK target."""
+    """The real P4-DPDK target. `clear_metadata`: see `cleared`; for comparisons, not for measurements."""
 
     name = "swx"
 
+    def __init__(self, clear_metadata: bool = False) -> None:
+        self._clear_metadata = clear_metadata
+
     def build(self, program: Program, options: Options) -> SwxPipeline:
         """UnsupportedError for a program without a .spec or one DPDK refuses; TargetError without DPDK."""
-        return SwxPipeline(program, options)
+        return SwxPipeline(program, options, self._clear_metadata)

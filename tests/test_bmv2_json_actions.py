@@ -91,7 +91,7 @@ def named(kind: str, name: str) -> Json:
             primitive(
                 "modify_field_with_hash_based_offset", X, number(2), named("calculation", "calc"), number(9)
             ),
-            ["scalars.x = 2w0x2 + (crc16(h.a, 9w0x1ff) % 4w0x9)"],
+            ["scalars.x = 2w0x2 + (crc16(valid h.a, 9w0x1ff) % 4w0x9)"],
         ),
         (
             primitive(
@@ -101,7 +101,7 @@ def named(kind: str, name: str) -> Json:
                 named("calculation", "calc"),
                 number(1 << 16),
             ),
-            ["scalars.x = crc16(h.a, 9w0x1ff)"],
+            ["scalars.x = crc16(valid h.a, 9w0x1ff)"],
         ),
         (primitive("modify_field_rng_uniform", X, number(1), A), ["scalars.x = random(1w0x1, h.a)"]),
         (

@@ -289,7 +289,7 @@ def test_an_update_happens_under_its_condition() -> None:
     )
     assert block_lines(program, "verify_checksum") == []
     assert block_lines(program, "compute_checksum") == [
-        "if valid(h) == 1w0x0 goto $skip1", "h.c = csum16(h.a, h.b, payload)", "$skip1:",
+        "if valid(h) == 1w0x0 goto $skip1", "h.c = csum16(valid h.a, h.b, payload)", "$skip1:",
     ]  # fmt: skip
 
 
@@ -298,7 +298,7 @@ def test_a_wrong_checksum_sets_the_error_flag() -> None:
     assert block_lines(program, "compute_checksum") == []
     assert block_lines(program, "verify_checksum") == [
         "if valid(h) == 1w0x0 goto $skip1",
-        "t1:bit<16> = csum16(h.a, h.b)",
+        "t1:bit<16> = csum16(valid h.a, h.b)",
         "if t1 == h.c goto $skip1",
         "standard_metadata.checksum_error = 1w0x1",
         "$skip1:",

@@ -11,9 +11,10 @@ because a new minor means new constructs that we could overlook.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from p4nic.ir.program import (
     Any,
@@ -27,15 +28,18 @@ from p4nic.ir.program import (
     Ternary,
     ValueSet,
 )
+from p4nic.load.bmv2 import pna, undeclared
 from p4nic.load.bmv2.actions import load_actions
 from p4nic.load.bmv2.checksum import load_checksums, load_deparser
 from p4nic.load.bmv2.control import Controls
 from p4nic.load.bmv2.layout import load_layout
 from p4nic.load.bmv2.parser import load_parser
+from p4nic.load.bmv2.pna_side import Timers
 from p4nic.load.bmv2.scope import Scope, load_scope
 from p4nic.load.bmv2.tree import Node, parse, parse_text
 
 NEWEST = (2, 24)
+_NONE: Mapping[str, Timers] = MappingProxyType({})
 
 KNOWN_KEYS = {
     "__meta__", "program", "header_types", "headers", "header_stacks", "header_union_types", "header_unions",
@@ -45,19 +49,25 @@ KNOWN_KEYS = {
 }  # fmt: skip
 
 
-def load(path: Path, optional_keys: Collection[tuple[str, str]] = ()) -> Program:
+def load(
+    path: Path, optional_keys: Collection[tuple[str, str]] = (), timers: Mapping[str, Timers] = _NONE
+) -> Program:
     """The program at `path`.
 
     `optional_keys` are (table, key) pairs that P4Info calls optional: the JSON writes them as ternary.
+    `timers` are what a PNA program's side file says about its tables.
     """
-    return _load(parse(path), path.stem, optional_keys)
+    return _load(parse(path), path.stem, optional_keys, timers)
 
 
 def load_text(
-    text: str, name: str = "program.json", optional_keys: Collection[tuple[str, str]] = ()
+    text: str,
+    name: str = "program.json",
+    optional_keys: Collection[tuple[str, str]] = (),
+    timers: Mapping[str, Timers] = _NONE,
 ) -> Program:
     """Like `load`, of a document already in memory."""
-    return _load(parse_text(text, name), name.removesuffix(".json"), optional_keys)
+    return _load(parse_text(text, name), name.removesuffix(".json"), optional_keys, timers)
 
 
 def is_bmv2_json(text: str) -> bool:
@@ -65,27 +75,39 @@ def is_bmv2_json(text: str) -> bool:
     return text.lstrip().startswith("{") and '"header_types"' in text and '"pipelines"' in text
 
 
-def _load(root: Node, name: str, optional_keys: Collection[tuple[str, str]]) -> Program:
+def _load(
+    root: Node, name: str, optional_keys: Collection[tuple[str, str]], timers: Mapping[str, Timers]
+) -> Program:
     try:
-        return _with_optional(_program(root, name), optional_keys)
+        return _with_optional(_program(root, name, timers), optional_keys)
     except RecursionError:
         raise root.fail("expressions are nested too deeply.") from None
 
 
-def _program(root: Node, name: str) -> Program:
+def _program(root: Node, name: str, timers: Mapping[str, Timers]) -> Program:
     _check_version(root)
     for key in root.value:
         if key not in KNOWN_KEYS:
             raise root.unsupported(f"the section {key!r}", "p4nic reads BMv2 JSON up to version 2.24")
     layout = load_layout(root)
-    scope = load_scope(root, layout)
     architecture = _architecture(root)
+    if architecture != "v1model":
+        undeclared.declare(root, layout)
+    scope = load_scope(root, layout)
     if architecture == "v1model":
         _check_v1model(root, scope)
+    if architecture == "pna":
+        scope.accepts_no_match, scope.timers = False, timers
+        pna.prepare(root, scope)
+    elif timers:
+        raise root.fail(f"this is a {architecture} program; a side file belongs to a PNA program.")
     actions = load_actions(root, scope)
     value_sets: dict[str, ValueSet] = {}
     controls = Controls(scope, actions)
     blocks = _blocks(root, scope, controls, value_sets, architecture)
+    if architecture == "pna":
+        blocks["main_parser"] = pna.with_direction(blocks["main_parser"], scope)
+        pna.check_side(controls.tables, scope, root)
     for unused, declared in scope.value_sets.items():
         value_sets.setdefault(unused, ValueSet(unused, (declared.width,), declared.size))
     program = root.opt("program")

@@ -20,6 +20,7 @@ MAX_PASSES = 16
 """Times a packet may be resubmitted, recirculated or cloned from its own clone."""
 
 DROP_ACTION = "drop action"
+DROP_PORT = "drop port"
 NO_PORT = "egress port does not exist"
 NO_MEMBER = "multicast group has no member"
 TOO_MANY_PASSES = "recirculation limit"
@@ -106,6 +107,16 @@ def run_block(block: BlockFunction, fields: list[int], packet: Packet) -> None:
         block(fields, packet, ())
     except ExitBlock:
         return
+
+
+def send_mirrors(state: State, packet: Packet, frame: bytes, verdicts: Verdicts) -> None:
+    """Send a copy for each mirroring slot in use, in order of the slots (SWX, PNA)."""
+    for _, session_id in sorted((packet.mirrors or {}).items()):
+        session = state.clone_sessions.get(session_id)
+        if session is not None:
+            copy = frame[: session.truncate_bytes] if session.truncate_bytes else frame
+            for replica in session.replicas:
+                verdicts.send(packet, replica.port, copy)
 
 
 def tell_error(packet: Packet, error: ParserError) -> None:

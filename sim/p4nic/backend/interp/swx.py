@@ -12,10 +12,12 @@ from typing import final
 from p4nic.backend.api import Options, Outcome, TraceEvent
 from p4nic.backend.interp.architecture import (
     DROP_ACTION,
+    DROP_PORT,
     LOOP,
     MAX_PASSES,
     TOO_MANY_PASSES,
     Verdicts,
+    send_mirrors,
     tell_error,
 )
 from p4nic.backend.interp.engine import Build
@@ -33,7 +35,6 @@ from p4nic.backend.interp.runtime import (
 from p4nic.backend.interp.state import State
 
 TOO_SHORT = "packet too short"
-DROP_PORT = "drop port"
 NO_VERDICT = "neither tx nor drop"
 
 
@@ -72,7 +73,7 @@ class Swx:
             verdicts.drop(packet, failure)
             return None
         frame = self._outgoing(packet)
-        self._mirror(packet, frame, verdicts)
+        send_mirrors(self._state, packet, frame, verdicts)
         if packet.transmit == DROPPED:
             verdicts.drop(packet, DROP_ACTION)
         elif packet.recirculate is not None:
@@ -106,12 +107,3 @@ class Swx:
             # are emitted.
             frame = frame[: max(len(frame) - packet.shortfall, 0)]
         return frame if packet.limit is None else frame[: packet.limit]
-
-    def _mirror(self, packet: Packet, frame: bytes, verdicts: Verdicts) -> None:
-        """Send a copy for each mirroring slot in use, in order of the slots."""
-        for _, session_id in sorted((packet.mirrors or {}).items()):
-            session = self._state.clone_sessions.get(session_id)
-            if session is not None:
-                copy = frame[: session.truncate_bytes] if session.truncate_bytes else frame
-                for replica in session.replicas:
-                    verdicts.send(packet, replica.port, copy)

@@ -96,6 +96,7 @@ def _params(node: Node) -> tuple[ActionParam, ...]:
 def _action(node: Node, scope: Scope) -> Action:
     em = Emitter(scope, _params(node))
     em.source = node.source()
+    em.siblings = scope.siblings.get(node.get("id").integer(), ())
     _body(em, node, "at")
     return Action(node.name(), em.params, em.code(), _declared(node))
 
@@ -172,6 +173,7 @@ def _merged(copies: list[tuple[int, Node, Action]], actions: Actions, scope: Sco
     for variant, (copy, action) in enumerate(distinct):
         skip = em.fresh_label("variant")
         em.source = action.source
+        em.siblings = scope.siblings.get(copy.get("id").integer(), ())
         em.add(Branch("ne", Ref(VARIANTS, first.name), Const(variant, VARIANT_BITS), skip))
         _body(em, copy, f"v{variant}at")
         em.add(Jump(end))

@@ -6,7 +6,7 @@ In: `deparsers` and `checksums` of the document. Out: blocks `deparser`, `verify
 
 from __future__ import annotations
 
-from p4nic.ir.ops import Branch, Emit, Hash, Ref, Valid
+from p4nic.ir.ops import Branch, Emit, Hash, Place, Ref, Valid
 from p4nic.ir.program import Block
 from p4nic.ir.types import Field, Source
 from p4nic.load.bmv2 import values
@@ -65,7 +65,7 @@ def _update(em: Emitter, node: Node) -> None:
     target, _, calculation = _parts(em, node)
     skip = em.fresh_label("skip")
     _condition(em, node, skip)
-    em.add(Hash(target, calculation.algorithm, calculation.inputs, with_payload=calculation.with_payload))
+    em.add(_hash(target, calculation))
     em.label(skip)
 
 
@@ -79,10 +79,20 @@ def _verify(em: Emitter, node: Node) -> None:
         em.add(Branch("eq", Valid(target.header), const(0), skip))
     _condition(em, node, skip)
     computed = em.temp(max(field.width, ALGORITHMS[calculation.algorithm]))
-    em.add(Hash(computed, calculation.algorithm, calculation.inputs, with_payload=calculation.with_payload))
+    em.add(_hash(computed, calculation))
     em.add(Branch("eq", computed, target, skip))
     values.store_operand(em, CHECKSUM_ERROR, flag, 1)
     em.label(skip)
+
+
+def _hash(dst: Place, calculation: Calculation) -> Hash:
+    return Hash(
+        dst,
+        calculation.algorithm,
+        calculation.inputs,
+        with_payload=calculation.with_payload,
+        skip_invalid=calculation.skip_invalid,
+    )
 
 
 def _error_flag(em: Emitter) -> Field | None:

@@ -5,6 +5,7 @@ One `Emitter` makes one piece of code (a block or an action). Used by every part
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
 
@@ -25,6 +26,8 @@ class Emitter:
         self.params = params
         self.parser = parser
         self.source = Source()
+        self.siblings: Sequence[str] = ()
+        """PNA: the actions that add_entry may name here."""
         self._ops: list[Op] = []
         self._temps = 0
         self._labels = 0

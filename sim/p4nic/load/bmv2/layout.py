@@ -20,7 +20,7 @@ from p4nic.load.bmv2.tree import MAX_BITS, Node
 UNION_STACK_COUNTS = "$union_stacks"
 """Hidden metadata: one field per union stack, counting its extracted elements (BMv2's `next`)."""
 COUNT_BITS = 32
-_MAX_STACK = 4096
+MAX_STACK = 4096
 
 
 @final
@@ -181,8 +181,8 @@ def _header(node: Node, layout: Layout, elements: dict[int, str]) -> tuple[Heade
 def _stack(node: Node, layout: Layout, ids: dict[int, str]) -> None:
     name, type_name = node.name(), node.get("header_type").text()
     elements = node.items("header_ids")
-    if name in layout.stacks or not 0 < len(elements) <= _MAX_STACK:
-        raise node.fail(f"the stack {name!r} must be named once and have 1 to {_MAX_STACK} elements.")
+    if name in layout.stacks or not 0 < len(elements) <= MAX_STACK:
+        raise node.fail(f"the stack {name!r} must be named once and have 1 to {MAX_STACK} elements.")
     for element in elements:
         found = ids.get(element.integer())
         if found is None:

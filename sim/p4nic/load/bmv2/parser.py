@@ -1,9 +1,9 @@
 """Parsers to blocks: one Label of kind "state" per parser state, in the order of the document.
 
 In: `parsers` of the document. Out: a `Block` of kind "parser", and the ValueSets its transitions name.
-A transition to null is accept: a jump to the end. A select without a default that matches nothing is
-error.NoMatch, as the language has it (BMv2 accepts silently; p4c writes `transition reject` as accept, so
-that one is lost to us).
+A transition to null is accept: a jump to the end. A select without a default that matches nothing accepts, as
+in simple_switch and psa_switch; in PNA it is error.NoMatch, as the language has it. (p4c writes `transition
+reject` as accept, so that one is lost to us.)
 """
 
 from __future__ import annotations
@@ -172,6 +172,8 @@ class _Parser:
         first = transitions.index(defaults[0]) if defaults else len(transitions)
         selected = transitions[:first]  # what follows the default can never match
         default = self._next(defaults[0]) if defaults else None
+        if default is None and self.scope.accepts_no_match:
+            default = self.accept
         if not selected:
             em.add(Jump(self.accept if default is None else default))
             return

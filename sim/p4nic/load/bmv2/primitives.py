@@ -39,7 +39,7 @@ from p4nic.ir.ops import (
     SetValid,
     Truncate,
 )
-from p4nic.load.bmv2 import places, values
+from p4nic.load.bmv2 import places, pna, values
 from p4nic.load.bmv2.emit import Emitter, const
 from p4nic.load.bmv2.externs import METHODS, lower_method
 from p4nic.load.bmv2.scope import ALGORITHMS
@@ -48,12 +48,6 @@ from p4nic.load.bmv2.tree import Node
 DROP_PORT = 511
 """What mark_to_drop writes to egress_spec: simple_switch's default drop port, the largest bit<9>."""
 
-PNA_ONLY = (
-    "add_entry", "add_entry_if", "set_entry_expire_time", "restart_expire_timer", "update_expire_info",
-    "drop_packet", "send_to_port", "mirror_packet",
-)  # fmt: skip
-"""Primitives that p4c-bm2-pna writes and that no BMv2 target executes as the specification says."""
-
 Handler = Callable[[Emitter, Node, list[Node]], None]
 
 
@@ -61,13 +55,11 @@ def lower_primitive(em: Emitter, call: Node) -> None:
     """Add the instructions of one call. Raises UnsupportedError for a primitive that p4nic does not have."""
     op = call.get("op")
     em.source = call.source()
-    if op.text() in PNA_ONLY:
-        raise call.unsupported(
-            f"PNA's {op.text()!r} in BMv2 JSON", "load the .spec that p4c-dpdk makes of the same program"
-        )
     entry = PRIMITIVES.get(op.text())
     if op.text() in METHODS:
         entry = (METHODS[op.text()],), lower_method
+    elif op.text() in pna.PRIMITIVES:
+        entry = (pna.PRIMITIVES[op.text()],), pna.lower
     if entry is None:
         known = ", ".join(sorted(PRIMITIVES))
         raise call.unsupported(f"the primitive {op.text()!r}", f"p4nic has {known}")
@@ -275,7 +267,7 @@ def _hash(em: Emitter, call: Node, params: list[Node]) -> None:
     em.add(
         Hash(
             dst, calculation.algorithm, calculation.inputs, base, modulus,
-            with_payload=calculation.with_payload,
+            with_payload=calculation.with_payload, skip_invalid=calculation.skip_invalid,
         )
     )  # fmt: skip
 

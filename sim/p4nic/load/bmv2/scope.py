@@ -6,7 +6,7 @@ meters appear both here and in the tables that own them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, final
 
@@ -14,6 +14,7 @@ from p4nic.ir.ops import Const, Operand, Ref
 from p4nic.ir.program import Counter, DigestList, MeterArray, Register
 from p4nic.ir.types import Field, Header, HeaderType
 from p4nic.load.bmv2.layout import Layout
+from p4nic.load.bmv2.pna_side import Timers
 from p4nic.load.bmv2.tree import MAX_BITS, Node
 
 T = TypeVar("T")
@@ -29,11 +30,13 @@ ALGORITHMS = {
 @final
 @dataclass(frozen=True, slots=True)
 class Calculation:
-    """A hash: algorithm and inputs; `with_payload` ends them with the bytes the parser left."""
+    """A hash: algorithm and inputs; `with_payload` ends them with the bytes the parser left, `skip_invalid`
+    leaves out those of invalid headers."""
 
     algorithm: str
     inputs: tuple[Operand, ...]
     with_payload: bool
+    skip_invalid: bool
 
 
 @final
@@ -68,6 +71,12 @@ class Scope:
     """By id: the digest's name and what it carries."""
     field_lists: dict[int, tuple[Ref, ...]] = field(default_factory=dict)
     externs: dict[str, Extern] = field(default_factory=dict)
+    siblings: dict[int, list[str]] = field(default_factory=dict)
+    """PNA: by action id, the actions of all tables that use it, itself included."""
+    timers: Mapping[str, Timers] = field(default_factory=dict)
+    """PNA: what the side file says, by table."""
+    accepts_no_match: bool = True
+    """Whether a select that matches nothing ends the parser without an error, as every BMv2 target has it."""
 
     def lookup(self, table: dict[str, T], what: str, node: Node) -> T:
         """The object of kind `what` that a string names."""
@@ -205,7 +214,12 @@ def _calculation(node: Node, scope: Scope) -> Calculation:
     algorithm = node.get("algo")
     check_algorithm(algorithm)
     inputs, with_payload = hash_inputs(node.get("input"), scope)
-    return Calculation(algorithm.text(), inputs, with_payload)
+    return Calculation(algorithm.text(), inputs, with_payload, of_headers(inputs, scope.layout))
+
+
+def of_headers(inputs: tuple[Operand, ...], layout: Layout) -> bool:
+    """Whether a hash input can be of an invalid header."""
+    return any(isinstance(i, Ref) and not layout.headers[i.header].metadata for i in inputs)
 
 
 def check_algorithm(node: Node) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from p4nic.bits import byte_count, mask, prefix_mask
-from p4nic.ir.ops import Valid
+from p4nic.ir.ops import Operand, Temp, Valid
 from p4nic.ir.program import (
     Action,
     ActionCall,
@@ -26,9 +26,12 @@ from p4nic.ir.program import (
     Table,
     Ternary,
 )
-from p4nic.load.bmv2 import places
+from p4nic.ir.text_op import operand_text
+from p4nic.ir.types import Field
+from p4nic.load.bmv2 import places, pna
 from p4nic.load.bmv2.actions import Actions
-from p4nic.load.bmv2.scope import MAX_SIZE, Scope, check_algorithm, hash_inputs
+from p4nic.load.bmv2.emit import Emitter
+from p4nic.load.bmv2.scope import MAX_SIZE, Scope, check_algorithm, hash_inputs, of_headers
 from p4nic.load.bmv2.tree import Node
 
 NO_ACTION = "NoAction"
@@ -54,6 +57,8 @@ def load_table(node: Node, scope: Scope, actions: Actions, profiles: Mapping[str
         idle_timeout=node.flag("support_timeout"),
         source=node.source(),
     )
+    if pna.VERDICT in scope.layout.headers:
+        table = pna.with_timers(table, actions.by_name, node, scope)
     return _with_direct_resources(table, node, scope)
 
 
@@ -99,16 +104,17 @@ def _with_direct_resources(table: Table, node: Node, scope: Scope) -> Table:
 def _key(node: Node, scope: Scope) -> Key:
     kind_node, target = node.get("match_type"), node.get("target")
     kind = _match_kind(kind_node)
-    if kind_node.value == "valid" or places.ends_with(target, places.VALID):
+    hidden = isinstance(target.value, list) and places.ends_with(target, places.VALID)
+    if kind_node.value == "valid" or hidden:
         owner = target if kind_node.value == "valid" else target.items()[0]
         is_union = owner.text() in scope.layout.unions
         header = scope.layout.union(owner).name if is_union else scope.layout.header(owner).name
         name = node.get("name").text() if node.has("name") else f"{header}.{places.VALID}"
         return Key(name, kind, Valid(header), 1)
-    operand, field = scope.layout.ref(target)
+    operand, field = _key_field(target, scope)
     if field.varbit:
         raise target.unsupported("a varbit as a table key", "copy it to a field of fixed width")
-    name = node.get("name").text() if node.has("name") else f"{operand.header}.{operand.field}"
+    name = node.get("name").text() if node.has("name") else operand_text(operand)
     mask_node = node.opt("mask")
     key_mask = None if mask_node is None else mask_node.hexint()
     if key_mask is not None and not 0 <= key_mask < 1 << (8 * byte_count(field.width)):
@@ -116,6 +122,18 @@ def _key(node: Node, scope: Scope) -> Key:
     if key_mask is not None:
         key_mask &= mask(field.width)
     return Key(name, kind, operand, field.width, key_mask)
+
+
+def _key_field(target: Node, scope: Scope) -> tuple[Operand, Field]:
+    """A field, or (PNA and PSA) a field of a stack element at a run-time index."""
+    if not isinstance(target.value, dict):
+        return scope.layout.ref(target)
+    em = Emitter(scope)
+    operand, field = places.place(em, target)
+    if em.code():
+        raise target.unsupported("a table key that must be computed", "copy it to metadata first")
+    assert not isinstance(operand, Temp)  # temporaries come with the code that writes them
+    return operand, field
 
 
 def _match_kind(node: Node) -> MatchKind:
@@ -249,4 +267,7 @@ def load_profile(node: Node, scope: Scope) -> ActionProfile:
     if with_payload:
         raise selector.unsupported("a selector over the payload", "select over fields")
     # The JSON has no group size; only P4Info knows it.
-    return ActionProfile(name, size, 0, selector.get("algo").text(), inputs)
+    algorithm = selector.get("algo").text()
+    return ActionProfile(
+        name, size, 0, algorithm, inputs, selector_skip_invalid=of_headers(inputs, scope.layout)
+    )

@@ -149,6 +149,16 @@ class LbTest(BaseTest):
             self.assertEqual(wrong_checksums(frame), [], f"wrong checksums in {Ether(frame).summary()}")
         return frame
 
+    def receive_any(self) -> tuple[int, Packet]:
+        """The oldest frame of any port, and the port; its checksums are right."""
+        self.settle()
+        found = self.dataplane.poll(device_number=0, timeout=self._patience())
+        if isinstance(found, self.dataplane.PollFailure):
+            self.fail(f"nothing came out of any port; drops: {self.drops()}")
+        frame = bytes(found.packet)
+        self.assertEqual(wrong_checksums(frame), [], f"wrong checksums in {Ether(frame).summary()}")
+        return found.port, Ether(frame)
+
     def expect_drop(self, reason: str, packets: int = 1) -> None:
         """Since the last call nothing came out, and exactly this was counted."""
         self.settle()

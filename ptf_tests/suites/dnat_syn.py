@@ -1,0 +1,44 @@
+"""The first packet of a connection to a VIP is rewritten to the endpoint the hash names; the rest stays."""
+
+from scapy.layers.inet import IP, TCP
+
+from harness.cluster import cluster, service
+from harness.lb_base import LbTest
+from harness.oracle import chosen
+from harness.packets import built, tcp, translated
+from harness.topology import CLIENT, POD1, POD2, POD3, POD4, REMOTE_B
+
+VIP = "10.96.0.10"
+WEB = service("web", VIP, 80, [POD2, POD3, POD4])
+
+
+class SynIsTranslated(LbTest):
+    """Destination address and port, MACs, TTL and checksums change; sequence numbers and options do not."""
+
+    def runTest(self) -> None:
+        self.apply(cluster(WEB))
+        for client in (POD1, CLIENT, REMOTE_B):
+            options = [("MSS", 1460), ("SAckOK", b""), ("Timestamp", (7, 0)), ("NOP", None), ("WScale", 7)]
+            header = TCP(sport=40001, dport=80, flags="S", seq=0xDEADBEEF, window=64240, options=options)
+            syn = built(IP(src=client.ip, dst=VIP, id=0x4242, flags="DF", tos=0x28) / header)
+            self.send(client, syn)
+            server = chosen(WEB, syn, self.target)
+            self.expect(server, translated(syn, dst=server.ip, dport=8080))
+            self.assert_pinned(syn)
+
+
+class UnusualSynIsBalanced(LbTest):
+    """A SYN is a SYN with ECN bits (D2), with PSH, with URG, and with data (TCP Fast Open, T14)."""
+
+    def runTest(self) -> None:
+        self.apply(cluster(WEB))
+        for sport, flags in enumerate(("SEC", "SE", "SC", "SP", "SU", "SPU"), 41000):
+            syn = tcp(POD1, VIP, sport, 80, flags)
+            self.send(POD1, syn)
+            server = chosen(WEB, syn, self.target)
+            self.expect(server, translated(syn, dst=server.ip, dport=8080))
+            self.assert_pinned(syn, tcp(server, POD1, 8080, sport, "SA"))
+        syn = tcp(POD1, VIP, 41999, 80, "S", payload=b"early data")
+        self.send(POD1, syn)
+        server = chosen(WEB, syn, self.target)
+        self.expect(server, translated(syn, dst=server.ip, dport=8080))

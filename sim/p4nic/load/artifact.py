@@ -1,8 +1,8 @@
 """From files to a verified Program, whatever p4c wrote: the one entry to `load`.
 
-In: paths of a BMv2 JSON or a `.spec` (with its context JSON or P4Info beside it, in any order), or the bytes
-a client sent. Out: a Program that verifies, with the P4Info's names, checked against it. Called by the
-command line and the server.
+In: paths of a BMv2 JSON (with a PNA program's side file) or a `.spec` (with its context JSON), and a P4Info,
+in any order, or the bytes a client sent. Out: a Program that verifies, with the P4Info's names, checked
+against it. Called by the command line and the server.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, final
 
 from p4nic.errors import ArtifactError
 from p4nic.ir import verify
 from p4nic.ir.program import Program
 from p4nic.load import bmv2_json, dpdk_spec
+from p4nic.load.bmv2.pna_side import Timers, is_side, read_side
 from p4nic.load.files import decode, read_bytes
 from p4nic.load.p4info_check import check
 from p4nic.load.spec.context import Context, is_context, read_context
@@ -25,9 +27,9 @@ from p4nic.load.spec.context import Context, is_context, read_context
 if TYPE_CHECKING:
     from p4nic.load.p4info import P4Info
 
-Kind = Literal["json", "spec", "context", "p4info"]
+Kind = Literal["json", "spec", "context", "p4info", "side"]
 
-_NAMES: Mapping[Kind, str] = {"context": "context JSON", "p4info": "P4Info"}
+_NAMES: Mapping[Kind, str] = {"context": "context JSON", "p4info": "P4Info", "side": "side file"}
 _WHAT = "artifact (BMv2 JSON or .spec)"
 _TAKES = "p4nic loads the JSON of p4c-bm2-ss, -psa or -pna and the .spec of p4c-dpdk"
 _SPEC_WORDS = (
@@ -90,7 +92,10 @@ def load_program(paths: Sequence[Path], p4info: Path | None = None) -> Program:
             raise ArtifactError(
                 f"{context.path} belongs to a .spec, not to {found['json'].path}; leave it out"
             )
-        return _load("json", found["json"].text(), found["json"].path.name, info, None)
+        timers = read_side(found["side"].text(), str(found["side"].path)) if "side" in found else {}
+        return _load("json", found["json"].text(), found["json"].path.name, info, None, timers)
+    if "side" in found:
+        raise ArtifactError(f"{found['side'].path} belongs to the JSON of p4c-bm2-pna; leave it out")
     if "spec" in found:
         told = read_context(context.text(), str(context.path)) if context is not None else None
         return _load("spec", found["spec"].text(), found["spec"].path.name, info, told)
@@ -110,10 +115,15 @@ def load_config(data: bytes, info: P4Info, name: str = "the device config") -> P
 
 
 def _load(
-    kind: Literal["json", "spec"], text: str, name: str, info: P4Info | None, context: Context | None
+    kind: Literal["json", "spec"],
+    text: str,
+    name: str,
+    info: P4Info | None,
+    context: Context | None,
+    timers: Mapping[str, Timers] = MappingProxyType({}),
 ) -> Program:
     if kind == "json":
-        program = bmv2_json.load_text(text, name, _optional_keys(info))
+        program = bmv2_json.load_text(text, name, _optional_keys(info), timers)
     else:
         program = dpdk_spec.load_text(text, name, info, context)
     if info is not None:
@@ -195,6 +205,8 @@ def _json_kind(data: bytes, name: str) -> Kind:
         ) from None
     if is_context(document):
         return "context"
+    if is_side(document):
+        return "side"
     if isinstance(document, dict):
         if "pkgInfo" in document or "pkg_info" in document:
             return "p4info"

@@ -8,7 +8,7 @@ the new sum.
 
 from __future__ import annotations
 
-from p4nic.ir.ops import Binary, Const, Count, Hash, Meter, Move, Operand, PacketLength, Ref, Unary
+from p4nic.ir.ops import Binary, Choose, Const, Count, Hash, Meter, Move, Operand, PacketLength, Ref, Unary
 from p4nic.load.bmv2 import places, values
 from p4nic.load.bmv2.emit import Emitter
 from p4nic.load.bmv2.scope import CHECKSUM_STATE, check_algorithm, hash_inputs
@@ -37,22 +37,37 @@ def lower_method(em: Emitter, call: Node, params: list[Node]) -> None:
             index = values.operand(em, params[1]).operand
             em.add(Count(instance.text(), index, Const(1, 32), PacketLength()))
         case "_Meter_execute":
-            dst, _ = places.place(em, params[2])
-            em.add(Meter(dst, instance.text(), values.operand(em, params[1]).operand))
+            _meter(em, instance.text(), params)
         case "_Hash_get_hash" | "_Hash_get_hash_mod":
             _hash(em, call, params, extern.arguments.get("algo", ""))
         case _:
             _checksum(em, op.removeprefix("_InternetChecksum_"), instance.text(), params)
 
 
+def _meter(em: Emitter, name: str, params: list[Node]) -> None:
+    """PSA_MeterColor_t counts RED 0, GREEN 1, YELLOW 2; psa_switch converts as is done here."""
+    colour, numbered, is_red = em.temp(2), em.temp(2), em.temp(1)
+    em.add(Meter(colour, name, values.operand(em, params[1]).operand))
+    em.add(Binary(is_red, "eq", colour, Const(2, 2)))
+    em.add(Binary(numbered, "add", colour, Const(1, 2)))
+    em.add(Choose(places.place(em, params[2])[0], is_red, Const(0, 2), numbered))
+
+
 def _hash(em: Emitter, call: Node, params: list[Node], algorithm: str) -> None:
     check_algorithm(Node(algorithm, call.file, call, "algo"))
     dst, _ = places.place(em, params[1])
     if len(params) == 3:
-        em.add(Hash(dst, algorithm, _fields(em, params[2])))
+        em.add(Hash(dst, algorithm, _whole_bytes(em, _fields(em, params[2]))))
         return
     base, modulus = values.operand(em, params[2]).operand, values.operand(em, params[4]).operand
-    em.add(Hash(dst, algorithm, _fields(em, params[3]), base, modulus))
+    em.add(Hash(dst, algorithm, _whole_bytes(em, _fields(em, params[3])), base, modulus))
+
+
+def _whole_bytes(em: Emitter, inputs: tuple[Operand, ...]) -> tuple[Operand, ...]:
+    """psa_switch fills up the first byte, where v1model's calculations fill up the last. (It also leaves out
+    leading bytes that are zero, which shows with crc32; p4nic does not.)"""
+    missing = -sum(_width(em, operand) for operand in inputs) % 8
+    return (Const(0, missing), *inputs) if missing else inputs
 
 
 def _fields(em: Emitter, node: Node) -> tuple[Operand, ...]:

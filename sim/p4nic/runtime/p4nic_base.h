@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#if defined(__SSE2__)
-#include <immintrin.h>
+#if defined(__SSE4_2__)
+#include <nmmintrin.h>
 #endif
 
 typedef uint8_t u8;

@@ -52,7 +52,7 @@ INLINE u32 home_of(const struct index *x, u64 hash)
 /* One bit per slot whose tag is equal. */
 INLINE u32 slots_with(const struct bucket *b, u16 tag)
 {
-#if defined(__SSE2__)
+#if defined(__SSE4_2__)
     __m128i equal = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)(const void *)b->tag), _mm_set1_epi16((short)tag));
     return (u32)_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())) & 0xff;
 #else

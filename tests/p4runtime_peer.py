@@ -11,7 +11,7 @@ Messages are built by name here, without p4nic's codec: an independent way to th
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -114,9 +114,10 @@ class ServerUnderTest:
         self._clients.append(client)
         return client
 
-    def primary(self, election_id: int = 1) -> Client:
+    def primary(self, election_id: int = 1, stream_seconds: float = SECONDS * 6) -> Client:
         """A client that is primary of the default role."""
         client = self.client()
+        client.stream_seconds = stream_seconds
         assert client.arbitrate(election_id).status.code == 0
         return client
 
@@ -131,6 +132,7 @@ class Client:
         self._simulation = "/p4nic.sim.v1.Simulation/"
         self._requests: queue.SimpleQueue[p4r.StreamMessageRequest | None] = queue.SimpleQueue()
         self._call: Iterator[p4r.StreamMessageResponse] | None = None
+        self.stream_seconds = SECONDS * 6
         self.election_id: int | None = None
         self.role = ""
 
@@ -142,7 +144,7 @@ class Client:
 
     def send(self, message: p4r.StreamMessageRequest) -> None:
         if self._call is None:
-            call = self.stub.StreamChannel(iter(self._requests.get, None), timeout=SECONDS * 6)
+            call = self.stub.StreamChannel(iter(self._requests.get, None), timeout=self.stream_seconds)
             self._call = iter(cast(Iterable[p4r.StreamMessageResponse], call))
         self._requests.put(message)
 
@@ -241,6 +243,15 @@ def code_of(error: grpc.RpcError) -> str:
     code = error.code()
     assert isinstance(code, grpc.StatusCode)
     return code.name
+
+
+def outcome(call: Callable[[], object]) -> str:
+    """The code an RPC ends with."""
+    try:
+        call()
+    except grpc.RpcError as error:
+        return code_of(error)
+    return "OK"
 
 
 def errors_of(error: grpc.RpcError) -> list[tuple[str, str]]:

@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import grpc
 import pytest
-from p4runtime_peer import Client, Names, code_of, insert, load_balancer
+from p4runtime_peer import Client, Names, code_of, insert, load_balancer, outcome
 
 from p4rt import p4r
 
@@ -77,14 +77,6 @@ def test_frames_flow_after_programming(
     assert reply[:12] == bytes.fromhex("0200000000aa 020000000001")
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
-
-
-def outcome(call: Callable[[], object]) -> str:
-    try:
-        call()
-    except grpc.RpcError as error:
-        return code_of(error)
-    return "OK"
 
 
 def test_nonsense_ends_in_statuses_and_the_server_stays(

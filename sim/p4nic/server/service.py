@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Lock
+from threading import Event, Lock, Timer
 from typing import TypeVar, final
 
 import grpc
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 API_VERSION = "1.5.0"
 MAX_STREAMS = 128
+READ_PATIENCE = 30.0
 _THREADS = MAX_STREAMS + 32
 _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", 64 << 20),
@@ -152,7 +153,7 @@ class _Servicer(p4r_grpc.P4RuntimeServicer):
         return self.write(request, context)
 
     def Read(self, request: p4r.ReadRequest, context: grpc.ServicerContext) -> Iterator[p4r.ReadResponse]:
-        return _guarded_stream(self._read(request), context)
+        return _guarded_stream(watched(self._read(request), context), context)
 
     def SetForwardingPipelineConfig(
         self, request: p4r.SetForwardingPipelineConfigRequest, context: grpc.ServicerContext
@@ -239,6 +240,18 @@ class _Servicer(p4r_grpc.P4RuntimeServicer):
         election_id = request.election_id if request.HasField("election_id") else None
         self._sessions.check_primary(request.role, election_id)
         return self._sessions.rules(request.role)
+
+
+def watched(answers: Iterator[A], context: grpc.ServicerContext) -> Iterator[A]:
+    """Cut off a client that does not take an answer for `READ_PATIENCE` seconds: it keeps a thread."""
+    for answer in answers:
+        watchdog = Timer(READ_PATIENCE, context.cancel)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield answer  # comes back when gRPC has sent it
+        finally:
+            watchdog.cancel()
 
 
 # --- whatever goes wrong becomes a status

@@ -1,6 +1,6 @@
 """Compile the committed P4 programs with p4c and write their outputs and fingerprints.
 
-In: the `.p4` files under `pipeline/` and `tests/programs/`; p4c-dpdk, p4c-bm2-ss and p4c-bm2-psa from PATH.
+In: the `.p4` files under `pipeline/` and `tests/programs/`; p4c-dpdk and p4c-bm2-ss, -psa, -pna from PATH.
 Out: `build/` beside them, with `fingerprint.json` (SHA-256 of every source and output, p4c's version).
 Called by `make pipeline`. `tests/test_pipeline_fingerprint.py` compares the fingerprint, so that nobody edits
 a program without recompiling.
@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DPDK = "p4c-dpdk"
 BMV2 = "p4c-bm2-ss"
 BMV2_PSA = "p4c-bm2-psa"
+BMV2_PNA = "p4c-bm2-pna"
 
 # p4c's copy propagation folds the steps of a computation back into one expression, and p4c-dpdk then spends a
 # metadata field on every level of it: 285 bytes instead of 227, more than DPDK SWX can address. Hence the
@@ -33,6 +34,9 @@ DPDK_OPTIONS = ("--arch", "pna", "--excludeMidendPasses", "P4::LocalCopyPropagat
 
 # Everything of pna.p4 that a program does not use, and parameters named like a table.
 QUIET = ("--Wdisable=unused", "--Wdisable=shadow")
+
+# p4c-bm2-pna knows none of PNA's own table properties.
+PNA_QUIET = ("--Wdisable=ignore-prop",)
 
 # p4c-dpdk writes the moment and the command line into the context JSON: different on every run.
 VOLATILE_CONTEXT_FIELDS = ("build_date", "compile_command")
@@ -63,6 +67,14 @@ JOBS = (
         Job("tests/programs", BMV2, f"v1_{name}.p4", f"v1_{name}.json", f"v1_{name}.p4info.txtpb")
         for name in ("arithmetic", "arrays", "checksums", "copies", "hashes", "matching", "messages",
                      "meters", "parser", "profiles", "stacks", "unions", "value_set", "varbit")
+    ),
+    *(
+        job
+        for name in ("direction", "flows", "forwarding", "ipsec", "passes")
+        for job in (
+            Job("tests/programs/pna", DPDK, f"{name}.p4", f"{name}.spec", f"{name}.dpdk.p4info.txtpb"),
+            Job("tests/programs/pna", BMV2_PNA, f"{name}.p4", f"{name}.json", f"{name}.bm2.p4info.txtpb"),
+        )
     ),
 )  # fmt: skip
 
@@ -124,6 +136,8 @@ def compile_one(job: Job) -> None:
         ]
         if job.compiler == DPDK:
             command += DPDK_OPTIONS
+        if job.compiler == BMV2_PNA:
+            command += PNA_QUIET
         if job.context is not None:
             command += ["--context", str(out / job.context)]
         print(" ".join([*command[:1], f"{job.folder}/{job.source}"]))
@@ -154,12 +168,15 @@ def steady_positions(path: Path) -> None:
 
 
 def write_fingerprint(folder: Path, version: str) -> None:
-    """Write `build/fingerprint.json` for every `.p4` under `folder` and every other file in its `build/`."""
+    """Write `build/fingerprint.json` for every `.p4` under `folder`, without folders that have a `build/` of
+    their own, and every other file in its `build/`."""
     build = folder / "build"
+    nested = [p.parent for p in folder.glob("*/build")]
+    sources = [p for p in sorted(folder.rglob("*.p4")) if not any(n in p.parents for n in nested)]
     outputs = sorted(path for path in build.iterdir() if path.name != "fingerprint.json")
     fingerprint = {
         "p4c": version,
-        "sources": {str(p.relative_to(folder)): sha256(p) for p in sorted(folder.rglob("*.p4"))},
+        "sources": {str(p.relative_to(folder)): sha256(p) for p in sources},
         "outputs": {path.name: sha256(path) for path in outputs},
     }
     (build / "fingerprint.json").write_text(json.dumps(fingerprint, indent=2) + "\n")

@@ -23,6 +23,9 @@ from p4nic.load.spec.profiles import fuse
 if TYPE_CHECKING:
     from p4nic.load.p4info import P4Info
 
+IPSEC = "ipsec_port_out_inbound"
+"""The first of the registers that p4c-dpdk makes of PNA's ipsec_accelerator; nothing else tells of it."""
+
 
 def load(path: Path, p4info: P4Info | None = None, context: Path | None = None) -> Program:
     """Load a file; raises ArtifactError (UnsupportedError) with the line. Without a P4Info names are the
@@ -34,6 +37,8 @@ def load(path: Path, p4info: P4Info | None = None, context: Path | None = None) 
 def load_text(text: str, file: str, p4info: P4Info | None = None, context: Context | None = None) -> Program:
     """Load a `.spec` given as text; `file` names it in messages and positions."""
     raw = parse(text, file)
+    if (ipsec := raw.regarrays.get(IPSEC)) is not None:
+        raise ipsec.line.unsupported("the extern ipsec_accelerator needs an engine that p4nic has not")
     spec = fuse(raw)
     names = bind(spec, p4info, context) if p4info is not None else Names()
     program = build(spec, names, file.removesuffix(".spec"))

@@ -46,7 +46,7 @@ def _entries(program: Program, table: Table, values: Values, rng: random.Random)
 
 
 def _match(key: Key, values: Values, rng: random.Random) -> Match:
-    value = rng.choice(PORTS) if "port" in key.name and key.width != 16 else values.pick(key.width)
+    value = rng.choice(PORTS) if "port" in key.name and key.width != 16 else values.pick(key.width, key.name)
     chance = rng.random()
     match key.kind:
         case "exact":
@@ -83,7 +83,8 @@ def _call(program: Program, action: str, values: Values, rng: random.Random) -> 
     return ActionCall(
         action,
         tuple(
-            rng.choice(PORTS) if _is_port(p.name) and p.width != 16 else values.pick(p.width) for p in params
+            rng.choice(PORTS) if _is_port(p.name) and p.width != 16 else values.pick(p.width, p.name)
+            for p in params
         ),
     )
 

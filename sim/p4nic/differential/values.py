@@ -21,6 +21,8 @@ PORTS = (0, 1, 2, 3)
 Service = tuple[int, int, int]
 """IPv4 address, protocol, port."""
 
+_LINKS = (1, 2, 3)
+
 _START: dict[int, tuple[int, ...]] = {
     8: (0, 1, 2, 6, 17, 64),
     # 16 bits may become a port to send to. On DPDK one that is not there is a wild jump; so all are small.
@@ -39,6 +41,9 @@ class Values:
         self._rng = rng
         self._pools = {width: list(values) for width, values in _START.items()}
         self._services: list[Service] = []
+        keys = {_last(key.name) for table in program.tables.values() for key in table.keys}
+        params = {param.name for action in program.actions.values() for param in action.params}
+        self._linked: dict[str, list[int]] = {name: list(_LINKS) for name in keys & params}
         self.learn(updates, program)
 
     def learn(self, updates: Iterable[Update], program: Program) -> None:
@@ -48,8 +53,15 @@ class Values:
             if isinstance(entry, Entry):
                 self._learn(entry, program)
 
-    def pick(self, width: int) -> int:
-        """A value of that width; now and then one that no pool has."""
+    def pick(self, width: int, name: str = "") -> int:
+        """A value of that width; now and then one that no pool has.
+
+        A name that is both a key of one table and a parameter of an action has a pool of its own: by such
+        names (`endpoint_id`) one table leads to another.
+        """
+        linked = self._linked.get(_last(name))
+        if linked is not None and self._rng.random() < 0.9:
+            return self._rng.choice(linked) & mask(width)
         if self._rng.random() < 0.03:
             return self._rng.getrandbits(width) if width != 16 else self._rng.randrange(500)
         pool = self._pools.get(width) or (0, 1, 2, 3)
@@ -61,7 +73,7 @@ class Values:
 
     def _learn(self, entry: Entry, program: Program) -> None:
         for key, match in zip(program.tables[entry.table].keys, entry.key, strict=True):
-            self._keep(key.width, _value(match))
+            self._keep(key.width, key.name, _value(match))
         widths = tuple(key.width for key in program.tables[entry.table].keys)
         exact = [match.value for match in entry.key if isinstance(match, Exact)]
         if widths == (32, 8, 16) and len(exact) == 3:
@@ -69,12 +81,20 @@ class Values:
         if isinstance(entry.action, ActionCall):
             params = program.actions[entry.action.action].params
             for param, value in zip(params, entry.action.args, strict=True):
-                self._keep(param.width, value)
+                self._keep(param.width, param.name, value)
 
-    def _keep(self, width: int, value: int | None) -> None:
-        if value is not None and value not in self._pools.setdefault(width, []):
+    def _keep(self, width: int, name: str, value: int | None) -> None:
+        linked = self._linked.get(_last(name))
+        if linked is not None:
+            linked += [value] if value is not None else []
+        elif value is not None and value not in self._pools.setdefault(width, []):
             # Values of the entries given are worth more than those made up here.
             self._pools[width] += [value] * 8
+
+
+def _last(name: str) -> str:
+    """The last part of a dotted name."""
+    return name.rpartition(".")[2]
 
 
 def _value(match: Match) -> int | None:

@@ -1,0 +1,117 @@
+"""What cannot be run on DPDK is refused in one sentence: a `.spec` it does not take, a JSON, no package."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from swx_samples import SPEC, needs_dpdk, swx_switch
+
+from p4nic.__main__ import main
+from p4nic.backend.api import Options
+from p4nic.backend.swx import SwxBackend, process, shim
+from p4nic.backend.swx.cleared import cleared
+from p4nic.errors import TargetError, UnsupportedError
+from p4nic.load.artifact import load_program, shipped
+from p4nic.load.dpdk_spec import load_text
+
+
+@needs_dpdk
+def test_a_line_dpdks_parser_does_not_know() -> None:
+    program = load_text(SPEC, "small.spec")
+    assert program.image is not None
+    broken = replace(program, image=replace(program.image, text=program.image.text + "nonsense\n"))
+    with pytest.raises(
+        UnsupportedError, match=r"small.spec, line \d+: DPDK's parser refuses it: Unknown statement"
+    ):
+        SwxBackend().build(broken, Options())
+
+
+@needs_dpdk
+def test_an_instruction_dpdk_does_not_take() -> None:
+    program = load_text(SPEC, "small.spec")
+    assert program.image is not None
+    text = program.image.text.replace("jmpeq SAME h.eth.type 0x1", "jmpeq SAME 0x1 h.eth.type")
+    with pytest.raises(
+        UnsupportedError, match="DPDK refuses to configure the pipeline .*does not say which line"
+    ):
+        SwxBackend().build(replace(program, image=replace(program.image, text=text)), Options())
+
+
+@needs_dpdk
+def test_tables_larger_than_the_memory_it_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(process.MEMORY_VARIABLE, "64")
+    with pytest.raises(
+        UnsupportedError, match=r"not enough memory .* in 64 MB; set \$P4NIC_SWX_MEMORY_MB higher"
+    ):
+        swx_switch(SPEC.replace("size 0x40", "size 0x400000"))
+
+
+@needs_dpdk
+def test_memory_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(process.MEMORY_VARIABLE, "2G")
+    with pytest.raises(TargetError, match='is "2G", which is no number of megabytes'):
+        swx_switch()
+
+
+def test_a_json_is_no_spec(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    files = shipped("json")
+    argv = ["run", str(files.paths[0]), "--p4info", str(files.p4info), "--backend", "swx"]
+    (tmp_path / "a.pcap").write_bytes(b"")
+    assert main([*argv, "--in", f"1={tmp_path / 'a.pcap'}", "--out", str(tmp_path)]) == 2
+    assert "is no .spec: DPDK runs what p4c-dpdk wrote; use --backend interp" in capsys.readouterr().err
+
+
+def test_table_sizes_are_the_specs(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="takes table sizes from the .spec"):
+        SwxBackend().build(load_program([]), Options(table_sizes={"Lb.route": 5}))
+
+
+def test_without_dpdk_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    shim._tools.cache_clear()
+    try:
+        reason = shim.unavailable()
+    finally:
+        monkeypatch.undo()
+        shim._tools.cache_clear()
+    assert reason == (
+        "the swx backend needs a C compiler, which is not installed here; run `make setup-dpdk`, which "
+        "installs libdpdk-dev, gcc and pkg-config with apt"
+    )
+
+
+def test_without_the_library_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("cc", "gcc", "pkg-config"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    shim._tools.cache_clear()
+    try:
+        reason = shim.unavailable()
+    finally:
+        monkeypatch.undo()
+        shim._tools.cache_clear()
+    assert reason is not None
+    assert reason.startswith("the swx backend needs DPDK, and libdpdk-dev is not installed here; run `make")
+
+
+# --- metadata of zeros ------------------------------------------------------------------------------
+
+
+def test_metadata_is_cleared_behind_rx_but_not_the_port() -> None:
+    image = load_text(SPEC, "small.spec").image
+    assert image is not None
+    text = cleared(image).text
+    body = text[text.index("rx m.in_port") : text.index("extract")]
+    assert "mov m.out_port 0x0" in body
+    assert "mov m.in_port" not in body
+    assert body.count("mov") == 6
+
+
+def test_a_program_that_recirculates_keeps_its_metadata() -> None:
+    image = load_text(SPEC.replace("OUT : emit", "recirculate\n\tOUT : emit"), "small.spec").image
+    assert image is not None
+    with pytest.raises(UnsupportedError, match="small.spec recirculates packets"):
+        cleared(image)

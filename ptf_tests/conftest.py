@@ -56,9 +56,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path.parent == SUITES and file_path.suffix == ".py":
+    # A file named on the command line is pytest's own to collect, as a module: see the next function.
+    if file_path.parent == SUITES and file_path.suffix == ".py" and not parent.session.isinitpath(file_path):
         return SuiteFile.from_parent(parent, path=file_path)
     return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    return SuiteFile.from_parent(parent, path=module_path) if module_path.parent == SUITES else None
 
 
 class SuiteFile(pytest.File):

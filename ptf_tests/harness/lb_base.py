@@ -159,6 +159,17 @@ class LbTest(BaseTest):
         self.assertEqual(wrong_checksums(frame), [], f"wrong checksums in {Ether(frame).summary()}")
         return found.port, Ether(frame)
 
+    def receive_all(self) -> list[tuple[int, Packet]]:
+        """Everything that came out of any port, oldest first; for tests that send many packets at once."""
+        self.settle()
+        found: list[tuple[int, Packet]] = []
+        while True:
+            frame: Any = self.dataplane.poll(device_number=0, timeout=0 if found else self._patience())
+            if isinstance(frame, self.dataplane.PollFailure):
+                return found
+            self.assertEqual(wrong_checksums(bytes(frame.packet)), [], Ether(bytes(frame.packet)).summary())
+            found.append((frame.port, Ether(bytes(frame.packet))))
+
     def expect_drop(self, reason: str, packets: int = 1) -> None:
         """Since the last call nothing came out, and exactly this was counted."""
         self.settle()

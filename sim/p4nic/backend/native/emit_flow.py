@@ -8,6 +8,7 @@ Find(flow_table)   →   if (p->speculative && e->tables[12].big) { keep what is
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import final
 
 from p4nic.backend.native import emit_compute, emit_headers, order
@@ -16,7 +17,7 @@ from p4nic.backend.native.emit_state import StateWriter
 from p4nic.backend.native.expr import Writer, literal
 from p4nic.backend.native.flat import Bind, Find, Goto, Hook, Item, Key, Mark, Scope, Site
 from p4nic.backend.native.flow import FINISHED, Analysis
-from p4nic.backend.native.layout import MAX_WIDTH
+from p4nic.backend.native.layout import MAX_WIDTH, Packing
 from p4nic.backend.native.variables import Variable, Variables
 from p4nic.bits import wrap
 from p4nic.errors import UnsupportedError
@@ -33,7 +34,7 @@ class BodyWriter:
 
     def __init__(
         self, program: Program, v: Variables, arch: Arch, analysis: Analysis, items: list[Item],
-        suspends: frozenset[str],
+        suspends: frozenset[str], keys: Mapping[str, Packing],
     ) -> None:  # fmt: skip
         self.program = program
         self.v = v
@@ -41,7 +42,7 @@ class BodyWriter:
         self.items = items
         self.before, self.after = analysis.live(items)
         self.out = Writer(v)
-        self.state = StateWriter(self.out, program, suspends)
+        self.state = StateWriter(self.out, program, suspends, keys)
         self.counters: list[None] = []
         self.waits: list[Site] = []
         self.errors: set[str] = set()
@@ -57,12 +58,14 @@ class BodyWriter:
         follow = [analysis.successors(items, labels, at)[0] for at in range(len(items))]
         rank = order.ranks(follow)
         self._loops = order.looping(follow)
-        waiting = [
-            (rank[at], i.op.site.number)
-            for at, i in enumerate(items)
-            if isinstance(i.op, Find) and i.op.site.table.name in suspends
-        ]
-        self._resume = {number: 1 + n for n, (_, number) in enumerate(sorted(waiting))}
+        first: dict[str, tuple[int, int]] = {}
+        for at, i in enumerate(items):
+            if isinstance(i.op, Find) and i.op.site.table.name in suspends:
+                name, found = i.op.site.table.name, (rank[at], i.op.site.number)
+                first[name] = min(first.get(name, found), found)
+        # Only the first lookup in a table waits: each place costs code, and later ones are in learning packets,
+        # which run again for real anyway.
+        self._resume = {number: 1 + n for n, (_, number) in enumerate(sorted(first.values()))}
 
     def write(self) -> None:
         self._refuse_loops()
@@ -114,18 +117,22 @@ class BodyWriter:
             n = site.number
             lines.append(f"    case {self._resume[n]}: /* {_safe(site.table.name)} */")
             lines += [f"        {x.name} = c->s.{x.name};" for x in self._waiting[n]]
-            lines += [f"        k{n} = c->k.k{n};", f"        h{n} = c->hash;", f"        goto R_{n};"]
+            words = self.state.keys[site.table.name].size // 8
+            lines += [f"        k{n}[{i}] = c->key[{i}];" for i in range(words)]
+            lines += [f"        h{n} = c->hash;", f"        goto R_{n};"]
         for resume in self.arch.resumes:
             variables = self.arch.start(self.out, resume)
             self._keep(variables)
             label = {"RESUME_EGRESS": "L_egress", "RESUME_PARSE": "L_parse"}.get(resume, "L_again")
             lines.append(f"    case {resume}:")
+            if resume != "RESUME_EGRESS":
+                lines.append("        memset(z, 0, sizeof *z);")
             lines += [f"        {x.name} = c->s.{x.name};" for x in variables]
             if resume == "RESUME_PARSE":
                 lines += self._parse_start()
             lines.append(f"        goto {label};")
         self._keep(self.arch.kept_always(self.v))
-        self._resumes = [*lines, "    default:", "        break;", "    }"]
+        self._resumes = [*lines, "    default:", "        memset(z, 0, sizeof *z);", "        break;", "    }"]
 
     def _parse_start(self) -> list[str]:
         held = len(self.out.lines)
@@ -151,7 +158,9 @@ class BodyWriter:
         out.line(f"    prefetch_bucket(&e->tables[{number}], h{n});")
         for line in save(live):
             out.line(f"    {line}")
-        out.line(f"    c->k.k{n} = k{n};")
+        words = self.state.keys[site.table.name].size // 8
+        for i in range(words):
+            out.line(f"    c->key[{i}] = k{n}[{i}];")
         out.line(f"    c->hash = h{n};")
         out.line("    p->position = pos;")
         out.line("    p->out_length = olen;")
@@ -187,7 +196,7 @@ class BodyWriter:
             case Key(site):
                 self.state.key(site, scope)
             case Find(site):
-                if site.table.name in self.state.suspends:
+                if site.number in self._resume:
                     self._wait(site)
                 self.state.find(op, scope)
             case Bind(names, args):
@@ -256,7 +265,8 @@ class BodyWriter:
         out = self.out
         match op:
             case ops.Receive(dst):
-                out.store(dst, "p->port", 32, scope)
+                # A recirculated packet keeps its metadata, the input port among them.
+                out.store(dst, f"p->passes ? {out.read(dst, scope)} : p->port", None, scope)
             case ops.Transmit(port):
                 out.line(f"p->transmit = (i64)(u64){out.read(port, scope)};")
                 out.line(f"goto {FINISHED};")

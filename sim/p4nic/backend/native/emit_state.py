@@ -6,11 +6,13 @@ run: `if (p->speculative) goto L_slow`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never, final
 
 from p4nic.backend.native.emit_compute import hash_text
-from p4nic.backend.native.expr import Writer
+from p4nic.backend.native.expr import Writer, literal
 from p4nic.backend.native.flat import Find, Key, Scope, Site
+from p4nic.backend.native.layout import Packing
 from p4nic.errors import UnsupportedError
 from p4nic.ir import ops
 from p4nic.ir.ops import Operand
@@ -43,8 +45,11 @@ class Numbers:
 class StateWriter:
     """Writes the stateful instructions of one unit."""
 
-    def __init__(self, out: Writer, program: Program, suspends: frozenset[str]) -> None:
-        """`suspends`: tables at which a speculative packet may wait."""
+    def __init__(
+        self, out: Writer, program: Program, suspends: frozenset[str], keys: Mapping[str, Packing]
+    ) -> None:
+        """`suspends`: tables at which a speculative packet may wait. `keys`: how each table's key lies."""
+        self.keys = keys
         self.out = out
         self.program = program
         self.numbers = Numbers(program)
@@ -58,15 +63,27 @@ class StateWriter:
     # --- lookups ---
 
     def key(self, site: Site, scope: Scope) -> None:
+        """The key as whole words, each put together in a register: bytes stored one by one and loaded as a word
+        would stall the processor."""
         out, n, table = self.out, site.number, site.table
         if not table.keys:
             return
-        out.line(f"memset(&k{n}, 0, sizeof k{n});")
-        for i, key in enumerate(table.keys):
+        packing = self.keys[table.name]
+        words: list[list[str]] = [[] for _ in range(packing.size // 8)]
+        for key, member in zip(table.keys, packing.members, strict=True):
             text = out.unsigned(key.operand, key.width, scope)
-            out.line(f"k{n}.f{i} = {text if key.mask is None else f'{text} & {key.mask:#x}u'};")
+            if key.mask is not None:
+                text = f"({text} & {literal(key.mask)})"
+            word, shift = member.offset // 8, member.offset % 8 * 8
+            if key.width > 64:
+                words[word].append(f"(u64){text}")
+                words[word + 1].append(f"(u64)((u128){text} >> 64)")
+            else:
+                words[word].append(f"(u64){text} << {shift}" if shift else f"(u64){text}")
+        for i, parts in enumerate(words):
+            out.line(f"k{n}[{i}] = {' | '.join(parts) or '0'};")
         if self.is_exact(table):
-            out.line(f"h{n} = hash_words((const u64 *)(const void *)&k{n}, sizeof k{n} / 8);")
+            out.line(f"h{n} = hash_words(k{n}, {len(words)});")
 
     def is_exact(self, table: Table) -> bool:
         return all(k.kind == "exact" for k in table.keys)
@@ -79,9 +96,9 @@ class StateWriter:
         if not table.keys:
             out.line(f"e{n} = NULL;")
         elif self.is_exact(table):
-            out.line(f"e{n} = find_{number}({self.table(table.name)}, &k{n}, h{n});")
+            out.line(f"e{n} = find_{number}({self.table(table.name)}, k{n}, h{n});")
         else:
-            out.line(f"e{n} = find_{number}({self.table(table.name)}, &k{n});")
+            out.line(f"e{n} = find_{number}({self.table(table.name)}, k{n});")
         bit = 2 * n
         out.line(f"if (e{n}) {{")
         out.line(f"    p->path[{bit // 64}] |= {1 << bit % 64:#x}u;")
@@ -279,7 +296,7 @@ class StateWriter:
             out.line(f"    learned.f{i} = {out.unsigned(arg, width, scope)};")
         size = "sizeof learned" if widths else "0"
         out.line(
-            f"    int how = entry_learn({self.table(site.table.name)}, &k{n}, h{n}, {number}, &learned, {size}, "
+            f"    int how = entry_learn({self.table(site.table.name)}, k{n}, h{n}, {number}, &learned, {size}, "
             f"(u32){out.read(op.profile, scope)}, e->now_ns, &e->sequences);"
         )
         out.line("    e->statistics[how == LEARN_FULL ? STAT_LEARN_FAILED : STAT_LEARNED]++;")

@@ -144,7 +144,7 @@ class Analysis:
                 return Effect(stored.uses | extra, 0, stored.writes)
             case ops.Receive(dst):
                 stored = self.place(dst, scope)
-                return Effect(stored.uses, 0, stored.writes, pure=True)
+                return Effect(stored.uses | self.operand(dst, scope), 0, stored.writes, pure=True)
             case ops.Lookahead(dst):
                 if isinstance(dst, str):
                     return self._arrival(dst)

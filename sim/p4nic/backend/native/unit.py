@@ -86,6 +86,7 @@ class _Builder:
             name: Packing(f"action {name}", [(p.name, p.width) for p in a.params])
             for name, a in program.actions.items()
         }
+        self.resident: list[Variable] = []
         self.tables = {name: table_layout(program, t, self.actions) for name, t in program.tables.items()}
 
     def _arch(self) -> Arch:
@@ -119,10 +120,29 @@ class _Builder:
             for t in self.program.tables.values()
             if t.keys and self.tables[t.name].exact and self.sizes.get(t.name, t.size) >= SUSPEND_SIZE
         )
-        body = BodyWriter(self.program, v, arch, analysis, items, suspends)
+        keys = {name: layout.key for name, layout in self.tables.items()}
+        body = BodyWriter(self.program, v, arch, analysis, items, suspends, keys)
         body.write()
+        self._move_to_memory(body)
         text = self._assemble(arch, flat, v, body)
         return Unit(text, self.tables, self.actions, arch.reasons(), tuple(body.state.texts))
+
+    def _move_to_memory(self, body: BodyWriter) -> None:
+        """Variables of headers that must start as zeros live in the packet's context, not in C variables: one
+        memset clears them all, and they are there already when the packet waits."""
+        metadata = {x.name for h in body.v.metadata for x in body.v.parts(h)}
+        found = [x for x in body.v.all() if body.before[0] >> x.bit & 1]
+        self.resident = [x for x in found if x.name not in metadata and x.name[0] in "fvoln"]
+        names = {x.name for x in self.resident}
+        lines = []
+        for line in body.lines:
+            moved = re.fullmatch(r"\s*(?:(\w+) = c->s\.(\w+)|c->s\.(\w+) = (\w+));", line)
+            if moved and (moved[1] or moved[4]) in names:
+                continue
+            lines.append(re.sub(r"\w+", lambda word: f"z->{word[0]}" if word[0] in names else word[0], line))
+        body.lines = lines
+        for x in self.resident:
+            body.saved.pop(x, None)
 
     # --- the text ---
 
@@ -184,13 +204,13 @@ class _Builder:
         """The lookup, with the sizes as constants. Not inlined: many Applies of one table share it."""
         if not layout.key.members:
             return []
-        sizes = f"sizeof *k, ENTRY_{number}"
+        sizes = f"{layout.key.size}, ENTRY_{number}"
         head = "__attribute__((noinline, unused)) static struct entry *"
         if layout.exact:
-            head += f"find_{number}(const struct table *t, const struct key_{number} *k, u64 hash)"
+            head += f"find_{number}(const struct table *t, const u64 *k, u64 hash)"
             body = f"index_find(t, &t->index, k, hash, {sizes})"
         else:
-            head += f"find_{number}(const struct table *t, const struct key_{number} *k)"
+            head += f"find_{number}(const struct table *t, const u64 *k)"
             body = f"masked_find(t, k, {sizes})"
         return [head, "{", f"    return {body};", "}"]
 
@@ -214,15 +234,18 @@ class _Builder:
         lines += [f"    {x.type} {x.name};" for x in sorted(body.saved, key=_by_size)]
         lines += [
             "};",
+            "/* What starts as zeros for each pass. */",
+            "struct zeroed {",
+            "    u64 nothing;",
+            *(f"    {x.type} {x.name};" for x in sorted(self.resident, key=_by_size)),
+            "} __attribute__((aligned(64)));",
             "struct ctx {",
             "    struct pass p;",
-            "    u64 hash;",
-            "    union {",
-            "        u64 nothing;",
+            "    struct zeroed z;",
+            "    u64 hash, key[MAX_KEY_WORDS];",
         ]
         numbers = body.state.numbers.tables
-        lines += [f"        struct key_{numbers[s.table.name]} k{s.number};" for s in body.waits]
-        lines += ["    } k;", "    struct saved s;", "} __attribute__((aligned(64)));", ""]
+        lines += ["    struct saved s;", "} __attribute__((aligned(64)));", ""]
         waits = ", ".join(f"[{body.resume_of(s)}] = {numbers[s.table.name]}" for s in body.waits)
         return [
             *lines,
@@ -240,9 +263,11 @@ class _Builder:
         lines += [
             "{", "    struct pass *p = &c->p;", "    const u8 *const data UNUSED = p->data;",
             "    const u32 len UNUSED = p->length;", "    u32 pos = p->position, olen UNUSED = p->out_length;",
-            "    u32 failure UNUSED = 0;",
+            "    u32 failure UNUSED = 0;", "    struct zeroed *const z UNUSED = &c->z;",
         ]  # fmt: skip
-        lines += [f"    {x.type} {x.name} UNUSED = 0;" for x in body.v.all() if x.name in words]
+        names = {x.name for x in self.resident}
+        local = [x for x in body.v.all() if x.name in words and x.name not in names]
+        lines += [f"    {x.type} {x.name} UNUSED = 0;" for x in local]
         for kind, name in body.out.scratch:
             size = re.fullmatch(r"(\w+)(\[\d+\])", kind)
             lines.append(
@@ -256,7 +281,7 @@ class _Builder:
     def _site_variables(self, site: Site, body: BodyWriter) -> list[str]:
         n = site.number
         return [
-            f"    struct key_{body.state.numbers.tables[site.table.name]} k{n} UNUSED;",
+            f"    u64 k{n}[{max(body.state.keys[site.table.name].size // 8, 1)}] UNUSED;",
             f"    u64 h{n} UNUSED = 0;",
             f"    struct entry *e{n} UNUSED = NULL;",
             f"    const u8 *a{n} UNUSED = NULL;",

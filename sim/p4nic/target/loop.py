@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from p4nic.errors import PortError
+from p4nic.errors import PortError, TargetError
 from p4nic.target.ports import Port
 
 log = logging.getLogger(__name__)
@@ -189,6 +189,9 @@ class Loop:
         while not self._stopping:
             try:
                 received = self.step(None)
+            except TargetError as error:
+                log.error("%s", error)  # one sentence with the packet in it; a traceback would not add to it
+                received = True
             except Exception:
                 log.exception("a round of the loop failed; the frames it had taken are lost")
                 received = True

@@ -100,6 +100,7 @@ class _Server:
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
+                start_new_session=True,  # Ctrl-C is for us; the socket's end is for it
             )
         self._socket = ours
         self._socket.settimeout(_PATIENCE)

@@ -118,6 +118,16 @@ def test_counters_and_meters_are_arrays() -> None:
                 "scalars.x = t3 ? 2w0x0 : t2",  # RED, GREEN, YELLOW in PSA's numbering
             ],
         ),
+        (primitive("_Meter_execute", extern("meter"), A), ["t1:bit<2> = meter meter[h.a]"]),
+        (
+            primitive("_Meter_execute", extern("meter"), A, number(5)),  # the colour before, and the index
+            [
+                "t3:bit<1> = h.a == 2w0x0",
+                "t2:bit<2> = h.a - 2w0x1",
+                "t1:bit<2> = t3 ? 2w0x2 : t2",
+                "t4:bit<2> = meter meter[3w0x5] color t1",
+            ],
+        ),
         (primitive("_Hash_get_hash", extern("hash"), X, fields(A, B)), ["scalars.x = crc32(h.a, h.b)"]),
         (
             primitive("_Hash_get_hash", extern("hash"), X, {"type": "field_list", "value": A}),

@@ -15,10 +15,10 @@ from p4nic.load.bmv2.scope import CHECKSUM_STATE, check_algorithm, hash_inputs
 from p4nic.load.bmv2.tree import Node
 
 METHODS = {
-    "_Counter_count": 2, "_Meter_execute": 3, "_Hash_get_hash": 3, "_Hash_get_hash_mod": 5,
-    "_InternetChecksum_clear": 1, "_InternetChecksum_add": 2, "_InternetChecksum_subtract": 2,
-    "_InternetChecksum_get": 2, "_InternetChecksum_get_state": 2, "_InternetChecksum_set_state": 2,
-    "_InternetChecksum_get_verify": 3,
+    "_Counter_count": (2,), "_Meter_execute": (2, 3), "_Hash_get_hash": (3,), "_Hash_get_hash_mod": (5,),
+    "_InternetChecksum_clear": (1,), "_InternetChecksum_add": (2,), "_InternetChecksum_subtract": (2,),
+    "_InternetChecksum_get": (2,), "_InternetChecksum_get_state": (2,), "_InternetChecksum_set_state": (2,),
+    "_InternetChecksum_get_verify": (3,),
 }  # fmt: skip
 """The methods, and their numbers of parameters with the instance."""
 
@@ -45,8 +45,22 @@ def lower_method(em: Emitter, call: Node, params: list[Node]) -> None:
 
 
 def _meter(em: Emitter, name: str, params: list[Node]) -> None:
-    """PSA_MeterColor_t counts RED 0, GREEN 1, YELLOW 2; psa_switch converts as is done here."""
+    """PSA_MeterColor_t counts RED 0, GREEN 1, YELLOW 2; psa_switch converts as is done here.
+
+    p4c writes (index, result), where it loses a colour before; or, if nobody wants the result, (index) and
+    (colour before, index). psa_switch takes the last for the first; p4nic does what the P4 program says.
+    """
     colour, numbered, is_red = em.temp(2), em.temp(2), em.temp(1)
+    if len(params) == 2:
+        em.add(Meter(colour, name, values.operand(em, params[1]).operand))
+        return
+    if places.unwrap(params[2]).get("type").value in ("runtime_data", "hexstr"):
+        before = values.operand(em, params[1]).operand
+        em.add(Binary(is_red, "eq", before, Const(0, 2)))
+        em.add(Binary(numbered, "sub", before, Const(1, 2)))
+        em.add(Choose(colour, is_red, Const(2, 2), numbered))
+        em.add(Meter(em.temp(2), name, values.operand(em, params[2]).operand, color=colour))
+        return
     em.add(Meter(colour, name, values.operand(em, params[1]).operand))
     em.add(Binary(is_red, "eq", colour, Const(2, 2)))
     em.add(Binary(numbered, "add", colour, Const(1, 2)))

@@ -57,7 +57,7 @@ def lower_primitive(em: Emitter, call: Node) -> None:
     em.source = call.source()
     entry = PRIMITIVES.get(op.text())
     if op.text() in METHODS:
-        entry = (METHODS[op.text()],), lower_method
+        entry = METHODS[op.text()], lower_method
     elif op.text() in pna.PRIMITIVES:
         entry = (pna.PRIMITIVES[op.text()],), pna.lower
     if entry is None:

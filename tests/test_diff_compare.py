@@ -13,7 +13,7 @@ from p4nic.backend.api import Entry, Options, Outcome, Pipeline
 from p4nic.backend.interp import InterpreterBackend
 from p4nic.cli.entries_file import read_updates
 from p4nic.differential import reproducer
-from p4nic.differential.compare import Difference, compare
+from p4nic.differential.compare import Difference, Run, compare
 from p4nic.differential.engines import Engine, Refused
 from p4nic.differential.scenario import Packet, Scenario, Update
 from p4nic.differential.shrink import shrink
@@ -116,6 +116,25 @@ def test_a_target_that_dies_differs_from_one_that_lives(
     found = compare(engines(program, dies), Scenario(updates, PACKETS))
     assert found is not None
     assert (found.position, found.answers["liar"]) == (0, "fails: it crashed")
+
+
+def test_where_a_target_may_do_anything_a_run_ends_without_a_verdict(program: Program) -> None:
+    def nowhere(_: bytes, outcome: Outcome) -> Outcome:
+        return Outcome((), "egress port does not exist")
+
+    def dies(_: bytes, outcome: Outcome) -> Outcome:
+        raise TargetError("it crashed")
+
+    ours, theirs = Liar(nowhere), Liar(dies)
+    ours.name = "ours"
+    both = [Engine(ours, program, Options()), Engine(theirs, program, Options())]
+    run = Run(both, Scenario((), PACKETS))
+    try:
+        assert run.packet(PACKETS[0]) is None
+        assert run.ended == "egress port does not exist"
+    finally:
+        run.close()
+    assert compare(both, Scenario((), PACKETS)) is None
 
 
 def test_what_was_learned_is_compared_in_the_end(program: Program, updates: tuple[Update, ...]) -> None:

@@ -153,23 +153,26 @@ class _Differ:
         self._engines = engines
         self._runs = self._comparable = self._packets = self._answered = self._different = 0
         self._refusals: dict[str, int] = {}
+        self._ended: dict[str, int] = {}
 
     def replay(self, updates: tuple[Update, ...], packets: list[Packet]) -> None:
         """One run of what is given."""
-        from p4nic.differential.compare import compare
+        from p4nic.differential.compare import play
         from p4nic.differential.engines import Refused
         from p4nic.differential.scenario import Scenario
 
         scenario = Scenario(updates, tuple(packets))
         self._runs = 1
         try:
-            found = compare(self._engines, scenario, self._args.order)
+            verdict = play(self._engines, scenario, self._args.order)
         except Refused as refusal:
             self._refusals[str(refusal)] = 1
             return
-        self._comparable, self._packets = 1, len(packets)
-        if found is not None:
-            self._report(scenario, found)
+        self._comparable, self._packets = 1, verdict.packets
+        if verdict.ended is not None:
+            self._ended[verdict.ended] = 1
+        if verdict.difference is not None:
+            self._report(scenario, verdict.difference)
 
     def randomly(self, given: tuple[Update, ...] | None) -> None:
         """Runs of random packets, on random entries where none are given."""
@@ -217,6 +220,9 @@ class _Differ:
                 found = run.packet(packets[-1])
                 if found is not None:
                     return replace(scenario, packets=tuple(packets)), Difference(position, *found)
+                if run.ended is not None:
+                    self._ended[run.ended] = self._ended.get(run.ended, 0) + 1
+                    return replace(scenario, packets=tuple(packets)), None
                 if run.reference is not None:
                     answers += run.reference.sent
                     self._answered += bool(run.reference.sent)
@@ -267,10 +273,13 @@ class _Differ:
     def summary(self) -> int:
         """Print it; the exit code."""
         names = ", ".join(engine.name for engine in self._engines)
+        forwarded = "" if self._args.captures else f" ({self._answered} forwarded)"
         print(
-            f"{self._program.name} on {names}: {self._packets} packets ({self._answered} forwarded) in "
+            f"{self._program.name} on {names}: {self._packets} packets{forwarded} in "
             f"{self._runs} runs, {self._comparable} comparable, {self._different} different"
         )
         for reason, count in sorted(self._refusals.items(), key=lambda item: -item[1])[:5]:
             print(f"  {count} runs not comparable: {reason}")
+        for reason, count in sorted(self._ended.items()):
+            print(f"  {count} runs ended at a known difference (docs/target-differences.md): {reason}")
         return 1 if self._different else 0

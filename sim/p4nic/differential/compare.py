@@ -31,6 +31,21 @@ class Difference:
     answers: Mapping[str, str]
 
 
+_ENDS = ("egress port does not exist", "recirculation limit", "instruction limit")
+"""Reasons for which our engines drop a packet, and the process of a real target may end."""
+_WRAPPED = "frame shorter than the headers taken from it"
+"""DPDK subtracts headers from a length without looking; what a port would send then is nobody's promise."""
+
+
+def known(outcomes: Sequence[Outcome | TargetError]) -> str | None:
+    """The reason if these answers differ where a target is known to do anything at all, see
+    docs/target-differences.md."""
+    reasons = [o.drop_reason for o in outcomes if isinstance(o, Outcome)]
+    if len(reasons) < len(outcomes):
+        return next((reason for reason in reasons if reason in _ENDS), None)
+    return _WRAPPED if _WRAPPED in reasons else None
+
+
 @final
 class Run:
     """Engines that have the same entries, side by side."""
@@ -41,6 +56,8 @@ class Run:
         self._sessions: dict[str, Session] = {}
         self.reference: Outcome | None = None
         """What the first engine made of the last packet."""
+        self.ended: str | None = None
+        """Why this run cannot go on: a known difference, after which engines hold different state."""
         try:
             for engine in engines:
                 self._sessions[engine.name] = self._open.enter_context(_closing(engine.begin(scenario)))
@@ -60,6 +77,9 @@ class Run:
         self.reference = first if isinstance(first, Outcome) else None
         views = [self._view(outcome) for outcome in outcomes.values()]
         if all(view == views[0] for view in views):
+            return None
+        self.ended = known(list(outcomes.values()))
+        if self.ended is not None:
             return None
         return "the packet", {name: describe(outcome) for name, outcome in outcomes.items()}
 
@@ -86,18 +106,35 @@ class Run:
         return outcome.sent if self._order == "exact" else sorted(outcome.sent)
 
 
-def compare(engines: Sequence[Engine], scenario: Scenario, order: Order = "exact") -> Difference | None:
-    """Run the whole scenario; the first difference."""
+@final
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Of a whole run: `packets` were compared, `ended` says why not all, if so."""
+
+    difference: Difference | None
+    packets: int
+    ended: str | None = None
+
+
+def play(engines: Sequence[Engine], scenario: Scenario, order: Order = "exact") -> Verdict:
+    """Run a whole scenario, up to the first difference."""
     run = Run(engines, scenario, order)
     try:
         for position, packet in enumerate(scenario.packets):
             found = run.packet(packet)
             if found is not None:
-                return Difference(position, *found)
+                return Verdict(Difference(position, *found), position + 1)
+            if run.ended is not None:
+                return Verdict(None, position + 1, run.ended)
         found = run.state()
-        return Difference(None, *found) if found is not None else None
+        return Verdict(Difference(None, *found) if found is not None else None, len(scenario.packets))
     finally:
         run.close()
+
+
+def compare(engines: Sequence[Engine], scenario: Scenario, order: Order = "exact") -> Difference | None:
+    """The first difference of a scenario that is not a known one."""
+    return play(engines, scenario, order).difference
 
 
 def describe(outcome: Outcome | TargetError) -> str:

@@ -125,6 +125,32 @@ def test_varbit_contributes_its_current_bits() -> None:
     assert value_of(code, m("h"), frame=b"\x01\x02\x03rest", **more) == zlib.crc32(b"\xee\x02\x03")  # type: ignore[arg-type]
 
 
+def header_hash(skip_invalid: bool, *parsed: str) -> int:
+    """crc32 over b, one.value, m.c and two.value, of which only the headers in `parsed` are there; 12 34 …"""
+    byte = header_type("byte_t", value=8)
+    code: list[Op] = [Move(m("b"), const(0xB)), Move(m("c"), const(0xC0C)), *map(Extract, parsed)]
+    inputs = (m("b"), Ref("one", "value"), m("c"), Ref("two", "value"))
+    code.append(Hash(m("h"), "crc32", inputs, skip_invalid=skip_invalid))
+    headers = {"one": "byte_t", "two": "byte_t"}
+    return value_of(code, m("h"), frame=b"\x12\x34", metadata=METADATA, types=[byte], headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("parsed", "zeros", "skipped"),
+    [
+        (("one", "two"), "b12c0c34", "b12c0c34"),
+        (("one",), "b12c0c00", "b12c0c"),
+        (("two",), "b00c0c12", "bc0c12"),
+        ((), "b00c0c00", "bc0c"),
+    ],
+)
+def test_invalid_headers_are_zeros_or_left_out(parsed: tuple[str, ...], zeros: str, skipped: str) -> None:
+    """Left out as BMv2's calculations do: what follows moves up, and zero bits fill the last byte."""
+    for skip_invalid, text in ((False, zeros), (True, skipped)):
+        whole = bytes.fromhex(text + "0" * (len(text) % 2))
+        assert header_hash(skip_invalid, *parsed) == zlib.crc32(whole), text
+
+
 def test_round_robin_counts_per_place_and_goes_on_under_a_trace() -> None:
     code: list[Op] = [Hash(m("h"), "round_robin", ()), Transmit(m("h"))]
     running = pipeline(swx(code, metadata={"h": 32}))

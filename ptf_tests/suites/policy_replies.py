@@ -10,7 +10,7 @@ VIP = "10.96.0.10"
 
 
 class ClosedClientHearsItsAnswers(PolicyTest):
-    """pod1 accepts nothing, pod2 opens nothing: pod1's connections to pod2 work, both ways, in every protocol."""
+    """pod1 accepts nothing, pod2 opens nothing: pod1's connections to pod2 work, in every protocol."""
 
     def runTest(self) -> None:
         web = service("web", VIP, 80, [POD2])

@@ -1,4 +1,4 @@
-"""What rules can say: port ranges, CIDRs with exceptions, overlaps, several policies on one pod (T36, T37)."""
+"""What rules can say: port ranges, CIDRs with exceptions, overlaps; several policies on a pod (T36, T37)."""
 
 from harness.cluster import UDP, allow, cluster, policy
 from harness.packets import tcp, udp
@@ -43,7 +43,7 @@ class CidrWithExceptions(PolicyTest):
 
 
 class OverlappingCidrs(PolicyTest):
-    """A /16, a /24 inside it and one host inside that, each with another port: all that cover a source count (D14)."""
+    """A /16, a /24 in it, a host in that, each with another port: all that cover a source count (D14)."""
 
     def runTest(self) -> None:
         rules = [

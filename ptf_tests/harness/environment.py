@@ -25,12 +25,12 @@ from harness.p4runtime_reader import P4RuntimeReader, SimulatedTime
 from harness.recording_transport import RecordingTransport
 from harness.target_process import TargetProcess
 from harness.testbed import Testbed, load_testbed
-from harness.topology import HOSTS, NODE_CONFIG
+from harness.topology import HOSTS, NODE_CONFIG, SPARE_PORT
 from lbctl.controller import Controller
 from lbctl.model import Cluster
 from lbctl.p4client import P4RuntimeTransport
 
-PORTS = tuple(sorted({host.port for host in HOSTS}))
+PORTS = tuple(sorted({SPARE_PORT, *(host.port for host in HOSTS)}))
 _SHORT_LIVES_S = 130.0  # longer than every memory of a flow that is no flow entry
 _EVENTUALLY_S = 10.0
 _QUIET_S = 0.05

@@ -25,6 +25,7 @@ from lbctl.nodefile import load_node_config
 NODE_CONFIG = load_node_config(Path(__file__).resolve().parents[1] / "testbeds" / "node.yaml")
 
 UPLINK_PORT = NODE_CONFIG.uplink_port
+SPARE_PORT = 9  # connected, and given to nobody by the node file
 GATEWAY_IP = ip_text(NODE_CONFIG.gateways[0])
 GATEWAY_MAC = mac_text(NODE_CONFIG.gateway_mac)
 VTEP_IP = ip_text(NODE_CONFIG.vtep_ip)

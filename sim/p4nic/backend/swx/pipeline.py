@@ -10,6 +10,7 @@ plane wrote, entries of a learner written by the control plane. These are StateE
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NoReturn, final
 
 from p4nic.backend.api import (
@@ -31,7 +32,7 @@ from p4nic.backend.swx.learners import NEVER, Learned, Learners
 from p4nic.backend.swx.state import State, TableState
 from p4nic.backend.swx.target import Target
 from p4nic.backend.swx.wire import Operation
-from p4nic.errors import ErrorKind, StateError, UnsupportedError
+from p4nic.errors import ErrorKind, StateError, TargetError, UnsupportedError
 from p4nic.ir.image import SpecImage
 from p4nic.ir.program import ActionCall, Match, Program
 
@@ -73,7 +74,7 @@ class SwxPipeline:
     # --- packets ---
 
     def process(self, packets: Sequence[tuple[int, bytes]], now_ns: int) -> list[Outcome]:
-        self.commit()
+        self._show()
         self._now_ns = now_ns
         entries = sum(len(t.entries) for t in self._state.tables.values())
         outcomes: list[Outcome] = []
@@ -99,6 +100,11 @@ class SwxPipeline:
 
     def commit(self) -> None:
         """Show DPDK's packets everything written so far; StateError if DPDK refuses: nothing is new then."""
+        with _as_state_error():
+            self._show()
+
+    def _show(self) -> None:
+        """`commit`, with a TargetError if DPDK dies of it."""
         if not self._target.running:
             self._restart()
         changes = self._state.changes()
@@ -311,9 +317,10 @@ class SwxPipeline:
         return list(self._state.entries())
 
     def _ask(self, operation: Operation, arguments: bytes) -> tuple[int, wire.Reader]:
-        if not self._target.running:
-            self._restart()
-        return self._target.ask(operation, arguments)
+        with _as_state_error():
+            if not self._target.running:
+                self._restart()
+            return self._target.ask(operation, arguments)
 
     def _set_up(self) -> None:
         """What DPDK must be told to do as P4 says: a session nobody has set mirrors to port 0."""
@@ -405,6 +412,15 @@ class SwxPipeline:
         soonest = answer.u64()
         self._target.soonest_ns = None if soonest == NEVER else soonest
         return found
+
+
+@contextmanager
+def _as_state_error() -> Iterator[None]:
+    """The control plane is told of a dead target as of any write that cannot be done."""
+    try:
+        yield
+    except TargetError as error:
+        raise StateError(ErrorKind.FAILED_PRECONDITION, str(error)) from None
 
 
 def _unimplemented(message: str) -> NoReturn:

@@ -148,11 +148,11 @@ INLINE struct entry *masked_find(const struct table *t, const void *key, u32 key
         struct entry *e = index_find(t, &g->index, words, hash_words(words, key_size / 8), key_size, entry_size);
         if (e == NULL)
             continue;
-        u32 id = chain_find(t, id_of(t, e), key);
+        if (t->longest_prefix) /* one entry for each prefix, longest first */
+            return e;
+        u32 id = chain_find(t, (u32)((size_t)((const u8 *)e - t->entries) / entry_size), key);
         if (id != NONE && (best == NONE || better(t, id, best)))
             best = id;
-        if (t->longest_prefix && best != NONE)
-            break;
     }
     return best == NONE ? NULL : entry_at(t, best);
 }

@@ -20,7 +20,7 @@ from bmv2_json_samples import (
     table,
 )
 
-from p4nic.ir.ops import Ref, Valid
+from p4nic.ir.ops import Const, Ref, Valid
 from p4nic.ir.program import (
     Action,
     ActionCall,
@@ -37,6 +37,9 @@ from p4nic.ir.program import (
     Any as AnyMatch,
 )
 from p4nic.ir.text import code_lines
+from p4nic.load.bmv2.layout import load_layout
+from p4nic.load.bmv2.scope import leaves_out
+from p4nic.load.bmv2.tree import parse_text
 from p4nic.load.bmv2_json import load_text
 
 ACTIONS = [action("none", id=0), action("set", id=1, params={"v": 12, "w": 8})]
@@ -289,8 +292,22 @@ def test_an_update_happens_under_its_condition() -> None:
     )
     assert block_lines(program, "verify_checksum") == []
     assert block_lines(program, "compute_checksum") == [
-        "if valid(h) == 1w0x0 goto $skip1", "h.c = csum16(valid h.a, h.b, payload)", "$skip1:",
+        "if valid(h) == 1w0x0 goto $skip1", "h.c = csum16(h.a, h.b, payload)", "$skip1:",
     ]  # fmt: skip
+
+
+def test_zeros_of_an_invalid_header_do_not_count_in_a_sum_of_whole_words() -> None:
+    layout = load_layout(parse_text(json.dumps(document()), "sample.json"))
+    a, b, c, g = Ref("h", "a"), Ref("h", "b"), Ref("h", "c"), Ref("g", "c")
+    wide, x = Ref("scalars", "wide"), Ref("scalars", "x")
+    whole: list[tuple[Ref, ...]] = [(a, b, c), (wide, a, b, g), (x, x, c), (wide,), ()]
+    for inputs in whole:
+        assert not leaves_out("csum16", inputs, layout), inputs
+    odd: list[tuple[Ref, ...]] = [(a,), (x, a, b), (a, b, x, c), (Ref("opt", "len"), Ref("opt", "data"))]
+    for inputs in odd:
+        assert leaves_out("csum16", inputs, layout), inputs
+    assert leaves_out("crc16", (a, b), layout)
+    assert not leaves_out("crc16", (wide, x, Const(1, 8)), layout)
 
 
 def test_a_wrong_checksum_sets_the_error_flag() -> None:
@@ -298,7 +315,7 @@ def test_a_wrong_checksum_sets_the_error_flag() -> None:
     assert block_lines(program, "compute_checksum") == []
     assert block_lines(program, "verify_checksum") == [
         "if valid(h) == 1w0x0 goto $skip1",
-        "t1:bit<16> = csum16(valid h.a, h.b)",
+        "t1:bit<16> = csum16(h.a, h.b)",
         "if t1 == h.c goto $skip1",
         "standard_metadata.checksum_error = 1w0x1",
         "$skip1:",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Literal, TypeVar, final
 
 from p4nic.ir.ops import Const, Operand, Ref
@@ -214,12 +215,41 @@ def _calculation(node: Node, scope: Scope) -> Calculation:
     algorithm = node.get("algo")
     check_algorithm(algorithm)
     inputs, with_payload = hash_inputs(node.get("input"), scope)
-    return Calculation(algorithm.text(), inputs, with_payload, of_headers(inputs, scope.layout))
+    skips = leaves_out(algorithm.text(), inputs, scope.layout)
+    return Calculation(algorithm.text(), inputs, with_payload, skips)
 
 
-def of_headers(inputs: tuple[Operand, ...], layout: Layout) -> bool:
-    """Whether a hash input can be of an invalid header."""
-    return any(isinstance(i, Ref) and not layout.headers[i.header].metadata for i in inputs)
+def leaves_out(algorithm: str, inputs: tuple[Operand, ...], layout: Layout) -> bool:
+    """Whether it shows that BMv2 leaves invalid headers out of a hash, where zeros are simpler.
+
+    It does not in a checksum to which each header contributes whole words: zeros add nothing.
+    """
+    at = 0
+    for header, run in groupby(inputs, lambda i: _header_of(i, layout)):
+        fields = [_field_of(i, layout) for i in run]
+        width = sum(f.width for f in fields)
+        whole = not (at % 16 or width % 16 or any(f.varbit for f in fields))
+        if header is not None and not (algorithm == "csum16" and whole):
+            return True
+        at += width
+    return False
+
+
+def _header_of(operand: Operand, layout: Layout) -> str | None:
+    """The header, which may be invalid, that a hash input is of."""
+    if not isinstance(operand, Ref) or layout.headers[operand.header].metadata:
+        return None
+    return operand.header
+
+
+def _field_of(operand: Operand, layout: Layout) -> Field:
+    """The shape of a hash input; they are fields and constants."""
+    if isinstance(operand, Ref):
+        found = layout.types[layout.headers[operand.header].type].field(operand.field)
+        assert found is not None
+        return found
+    assert isinstance(operand, Const)
+    return Field("constant", operand.width)
 
 
 def check_algorithm(node: Node) -> None:

@@ -31,7 +31,7 @@ from p4nic.ir.types import Field
 from p4nic.load.bmv2 import places, pna
 from p4nic.load.bmv2.actions import Actions
 from p4nic.load.bmv2.emit import Emitter
-from p4nic.load.bmv2.scope import MAX_SIZE, Scope, check_algorithm, hash_inputs, of_headers
+from p4nic.load.bmv2.scope import MAX_SIZE, Scope, check_algorithm, hash_inputs, leaves_out
 from p4nic.load.bmv2.tree import Node
 
 NO_ACTION = "NoAction"
@@ -269,5 +269,5 @@ def load_profile(node: Node, scope: Scope) -> ActionProfile:
     # The JSON has no group size; only P4Info knows it.
     algorithm = selector.get("algo").text()
     return ActionProfile(
-        name, size, 0, algorithm, inputs, selector_skip_invalid=of_headers(inputs, scope.layout)
+        name, size, 0, algorithm, inputs, selector_skip_invalid=leaves_out(algorithm, inputs, scope.layout)
     )

@@ -142,4 +142,47 @@ def test_frames_of_any_length_are_processed_or_counted(entries: Path, tmp_path: 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_pcap(tmp_path / "in.pcap", [syn()])
     assert main(["run", "--in", f"1={source}", "--out", str(source)]) == 2
-    assert capsys.readouterr().err == f"p4nic: cannot make the folder {source}: File exists\n"
+    assert capsys.readouterr().err == (
+        f"p4nic: cannot write to the folder {source}: File exists; give another --out\n"
+    )
+
+
+def test_results_of_an_earlier_run_do_not_stay(entries: Path, tmp_path: Path) -> None:
+    heard = write_pcap(tmp_path / "heard.pcap", [syn()])
+    lost = write_pcap(tmp_path / "lost.pcap", [syn(NOBODY)])
+    out = tmp_path / "out"
+    (tmp_path / "out").mkdir()
+    (out / "notes.txt").write_text("mine")
+    words = ["run", "--entries", str(entries), "--out", str(out)]
+    assert main([*words, "--in", f"1={heard}", "--explain"]) == 0
+    assert sorted(p.name for p in out.iterdir()) == [
+        "explain.txt",
+        "notes.txt",
+        "port-2.pcap",
+        "summary.json",
+    ]
+    assert main([*words, "--in", f"1={lost}"]) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["notes.txt", "summary.json"]
+
+
+def test_results_are_not_written_over_what_is_read(
+    entries: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_pcap(tmp_path / "port-2.pcap", [syn()])
+    words = ["run", "--entries", str(entries), "--in", f"1={source}", "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert capsys.readouterr().err == (
+        f"p4nic: {source} is read, and results are written to {tmp_path}; give another --out\n"
+    )
+    assert len(list(read_packets(source))) == 1
+
+
+def test_a_port_the_program_does_not_have(
+    entries: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_pcap(tmp_path / "in.pcap", [syn()])
+    words = ["run", *ARTIFACTS["json"], "--entries", str(entries), "--out", str(tmp_path / "out")]
+    assert main([*words, "--in", f"513={source}"]) == 2  # nine bits of it are port 1
+    assert capsys.readouterr().err == (
+        f"p4nic: port 513 does not exist, the last one is 511; give {source} another number\n"
+    )

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,11 +88,40 @@ def test_an_empty_switch_waits_for_a_program(tmp_path: Path) -> None:
     assert out == f"p4nic: no program yet, P4Runtime on {ready['grpc']}, ports 0, clock manual\n"
 
 
+def test_every_drop_can_be_read_while_it_serves(tmp_path: Path) -> None:
+    """A runt is the target's drop on the PNA artifact: the program never saw it, so P4Runtime cannot tell."""
+    one = tmp_path / "p1"
+    words = ("--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--clock", "manual")
+    with serving(tmp_path, *words, "--port", f"1@unix:{one}") as (process, ready):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+            client.sendto(b"\x02\x00", str(one))
+        page = ""
+        for _ in range(500):  # until the frame has been dealt with
+            with urllib.request.urlopen(f"http://{ready['metrics']}/metrics", timeout=10) as answer:
+                page = answer.read().decode()
+            if 'p4nic_port_rx_packets_total{port="1"} 1' in page:
+                break
+            time.sleep(0.02)
+        assert 'p4nic_drops_total{reason="packet too short"} 1' in page
+        assert 'p4nic_engine_events_total{event="learn_failed"} 0' in page
+        with pytest.raises(urllib.error.HTTPError, match="404: the counters are at /metrics"):
+            urllib.request.urlopen(f"http://{ready['metrics']}/", timeout=10)
+        assert end(process)[0] == 0
+
+
 REFUSED = [
     (["--grpc", "192.0.2.1:9", "--insecure"],
      "the P4Runtime server cannot listen on 192.0.2.1:9; is it in use, or not of this machine?"),
     (["--port", "1@veth:p4nicnone"], "there is no interface p4nicnone; make one with: "
      "ip link add p4nicnone type veth peer name p4nicnone-peer"),
+    (["--grpc", "127.0.0.1:99999"],
+     "--grpc 127.0.0.1:99999 is neither HOST:PORT nor unix:PATH, for example 127.0.0.1:9559"),
+    (["--grpc", "nope"], "--grpc nope is neither HOST:PORT nor unix:PATH, for example 127.0.0.1:9559"),
+    (["--device-id", "-4"], "--device-id -4 is negative; P4Runtime's device ids begin at 0"),
+    (["--grpc", "127.0.0.1:0", "--metrics", "9100"],
+     "--metrics 9100 is not HOST:PORT, for example 127.0.0.1:9100"),
+    (["--grpc", "127.0.0.1:0", "--metrics", "192.0.2.1:9100"],
+     "the metrics cannot listen on 192.0.2.1:9100: Cannot assign requested address"),
     (["--port", "510@memory"], "port 510 is the CPU port; give memory another number"),
     (["--port", "1@memory", "--port", "1@memory"], "port 1 is already memory; it cannot be memory too"),
     (["--port", "1@pcap:/nonexistent"], "cannot read /nonexistent: No such file or directory"),

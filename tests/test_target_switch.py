@@ -344,12 +344,32 @@ def test_a_port_that_goes_away_is_said_once_and_the_switch_goes_on(caplog: pytes
     switch.close()
 
 
+class Encapsulating(FakePipeline):
+    """Every frame leaves at port 1, fifty bytes longer."""
+
+    def process(self, packets: Sequence[tuple[int, bytes]], now_ns: int) -> list[Outcome]:
+        return [Outcome(((1, bytes(50) + frame),)) for _, frame in packets]
+
+
+def test_a_frame_that_outgrew_every_port_is_dropped_and_counted() -> None:
+    with Switch(Encapsulating(), ManualClock()) as switch:
+        port = MemoryPort()
+        switch.attach(1, port)
+        switch.inject(2, bytes(65_485))
+        switch.inject(2, bytes(65_486))
+        assert [len(frame) for frame in port.take()] == [65_535]
+        assert switch.drop_statistics() == {"frame longer than 65535 bytes": 1}
+        assert switch.port_statistics()[1].tx_dropped == 1
+
+
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
         (1, "port 1 is already memory; it cannot be memory too"),
         (510, "port 510 is the CPU port; give memory another number"),
         (-1, "port -1 is negative; give memory another number"),
+        (511, "port 511 means drop; give memory another number"),
+        (512, "port 512 does not exist, the last one is 511; give memory another number"),
     ],
 )
 def test_attach_refusals(number: int, sentence: str) -> None:

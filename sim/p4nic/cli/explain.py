@@ -66,6 +66,7 @@ def _explanations(args: argparse.Namespace, switch: Switch, broken: list[InputEr
     from p4nic.cli.run import Capture
     from p4nic.observe.explain import Explanation
 
+    switch.check_port(args.port, "the packet")
     if args.hex is not None:
         frame = unhex(args.hex)
         outcome, events = switch.trace(args.port, frame)

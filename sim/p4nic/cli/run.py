@@ -58,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
             from p4nic.cli.entries_file import apply_file
 
             apply_file(args.entries, switch.program, switch.tables)
-        replay = Replay(switch, _folder(args.out), args.explain)
+        for number, path in inputs:
+            switch.check_port(number, str(path))
+        replay = Replay(switch, _folder(args.out, [path for _, path in inputs]), args.explain)
         try:
             packets = Capture(inputs)
             for time_ns, port, frame in packets:
@@ -78,11 +80,18 @@ def _inputs(texts: list[str]) -> list[tuple[int, Path]]:
     return [(number, Path(name)) for number, name in inputs]
 
 
-def _folder(path: Path) -> Path:
+def _folder(path: Path, captures: list[Path]) -> Path:
+    """The folder, without the results of an earlier run: its ports need not be this one's."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+        results = [*path.glob("port-*.pcap"), path / "summary.json", path / "explain.txt"]
+        for old in results:
+            if any(old.exists() and capture.exists() and old.samefile(capture) for capture in captures):
+                raise InputError(f"{old} is read, and results are written to {path}; give another --out")
+        for old in results:
+            old.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder {path}: {error.strerror}") from None
+        raise InputError(f"cannot write to the folder {path}: {error.strerror}; give another --out") from None
     return path
 
 

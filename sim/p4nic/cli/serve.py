@@ -21,6 +21,7 @@ from p4nic.errors import InputError
 
 if TYPE_CHECKING:
     from p4nic.load.p4info import P4Info
+    from p4nic.observe.endpoint import MetricsEndpoint
     from p4nic.server.security import Credentials
     from p4nic.server.service import P4RuntimeServer
     from p4nic.target.ports.spec import PortSpec
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   p4nic serve --grpc 127.0.0.1:9559 --port 1@veth:veth1 --port 2@veth:veth2
   p4nic serve --grpc unix:/tmp/p4rt.sock --port 1@unix:/tmp/p1 --port 2@unix:/tmp/p2 --clock manual
+  p4nic serve --port 1@unix:/tmp/p1 --metrics 127.0.0.1:9100   then: curl 127.0.0.1:9100/metrics
   p4nic serve my.json --p4info my.p4info.txtpb --grpc 127.0.0.1:0 --ready-file /tmp/ready.json
   p4nic serve --empty --grpc 127.0.0.1:9559       the client brings the program
 
@@ -72,6 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--entries", metavar="F", type=Path, help="entries to begin with, YAML or JSON (docs/p4nic.md)"
     )
+    parser.add_argument(
+        "--metrics", metavar="HOST:PORT", help="counters for Prometheus at http://HOST:PORT/metrics"
+    )
     parser.add_argument("--device-id", metavar="N", type=int, default=1, help="P4Runtime device id (1)")
     parser.add_argument(
         "--clock", choices=("real", "manual"), default="real", help="what time is (default: real)"
@@ -95,6 +100,11 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"--empty starts without a program, but {args.artifact[0]} is given; leave one of them out"
         )
+    _check_address(args.grpc)
+    if args.device_id < 0:
+        raise InputError(f"--device-id {args.device_id} is negative; P4Runtime's device ids begin at 0")
+    # Of an address that cannot be bound gRPC would log its own version besides our sentence.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     specs = [parse_port(text) for text in args.ports]
     clock = ManualClock() if args.clock == "manual" else RealClock()
     if args.empty:
@@ -162,20 +172,37 @@ def _serve(args: argparse.Namespace, switch: Switch, p4info: P4Info | None, spec
         credentials=_credentials(args),
         insecure=args.insecure,
     )
+    metrics: MetricsEndpoint | None = None
     before = {number: signal.signal(number, _stop) for number in _SIGNALS}
     try:
+        metrics = _metrics(args, switch)
         server.start()
         switch.start()
-        _ready(args, server, switch, specs)
+        _ready(args, server, switch, specs, metrics)
         server.wait(None)
     except _Stop:
         pass
     finally:
         server.stop(1.0)
         switch.stop()
+        if metrics is not None:
+            metrics.close()
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0
+
+
+def _check_address(address: str) -> None:
+    """InputError for a port beyond 65535: gRPC would take what is left of it modulo 65536."""
+    port = address.rpartition(":")[2]
+    if not address.startswith("unix:") and not (port.isdecimal() and int(port) <= 65_535):
+        raise InputError(f"--grpc {address} is neither HOST:PORT nor unix:PATH, for example 127.0.0.1:9559")
+
+
+def _metrics(args: argparse.Namespace, switch: Switch) -> MetricsEndpoint | None:
+    from p4nic.observe.endpoint import MetricsEndpoint
+
+    return MetricsEndpoint(switch, args.metrics) if args.metrics is not None else None
 
 
 def _credentials(args: argparse.Namespace) -> Credentials | None:
@@ -202,7 +229,13 @@ def _device_config(args: argparse.Namespace) -> bytes:
     return bytes(program[0].read_bytes()) if program else b""
 
 
-def _ready(args: argparse.Namespace, server: P4RuntimeServer, switch: Switch, specs: list[PortSpec]) -> None:
+def _ready(
+    args: argparse.Namespace,
+    server: P4RuntimeServer,
+    switch: Switch,
+    specs: list[PortSpec],
+    metrics: MetricsEndpoint | None,
+) -> None:
     """Say where the server listens; the file appears whole."""
     program = switch.program.name if switch.has_pipeline else "no program yet"
     print(
@@ -210,10 +243,11 @@ def _ready(args: argparse.Namespace, server: P4RuntimeServer, switch: Switch, sp
     )
     if args.ready_file is not None:
         ports = {str(spec.number): f"{spec.kind}:{spec.name}" for spec in specs}
-        text = (
-            json.dumps({"grpc": server.address, "pid": os.getpid(), "ports": ports, "clock": args.clock})
-            + "\n"
-        )
+        said: dict[str, object] = {"grpc": server.address, "pid": os.getpid(), "ports": ports}
+        said["clock"] = args.clock
+        if metrics is not None:
+            said["metrics"] = metrics.address
+        text = json.dumps(said) + "\n"
         partial_file = args.ready_file.with_name(args.ready_file.name + ".partial")
         try:
             partial_file.write_text(text, encoding="utf-8")

@@ -195,6 +195,9 @@ class Switch:
         if port is None:
             self._statistics.dropped(NO_SUCH_PORT)
             return
+        if len(frame) > MAX_FRAME:  # a tunnel around a packet that was almost as long
+            self._statistics.not_sent(number, OVERSIZE)
+            return
         try:
             reason = port.send(frame)
         except PortError as error:
@@ -272,13 +275,32 @@ class Switch:
             )
         if self._pipeline is not None and number == self._pipeline.options.cpu_port:
             raise InputError(f"port {number} is the CPU port; give {port.name} another number")
-        if number < 0:
-            raise InputError(f"port {number} is negative; give {port.name} another number")
+        self.check_port(number, port.name)
         with self.lock:
             self._ports[number] = port
             self._wired = True
             self._statistics.know(number)
         self._loop.add(number, port)
+
+    def check_port(self, number: int, what: str) -> None:
+        """InputError if the program has no port of this number: v1model's nine bits would make another of it.
+
+        `what` comes in there, for the sentence.
+        """
+        if number < 0:
+            raise InputError(f"port {number} is negative; give {what} another number")
+        if self._pipeline is None:
+            return
+        options = self._pipeline.options
+        if number == options.cpu_port:
+            return
+        if number == options.drop_port:
+            raise InputError(f"port {number} means drop; give {what} another number")
+        if number >= options.port_count:
+            raise InputError(
+                f"port {number} does not exist, the last one is {options.port_count - 1}; "
+                f"give {what} another number"
+            )
 
     def port_failed(self, number: int, error: PortError) -> None:
         """A port is gone for good: say it once, go on without it."""

@@ -52,7 +52,8 @@ def _ethernet(values: Values, rng: random.Random, inner: bool) -> bytes:
         return head + b"\x08\x06" + _arp(values, rng)
     if chance < 0.12:
         return head + rng.choice((0x86DD, 0x88CC, 0x8100, 0x1234)).to_bytes(2) + rng.randbytes(46)
-    return head + b"\x08\x00" + _ipv4(values, rng, inner)
+    tunnel = values.tunnel() if not inner and rng.random() < 0.15 else None
+    return head + b"\x08\x00" + (_tunnelled(values, rng, *tunnel) if tunnel else _ipv4(values, rng, inner))
 
 
 def _arp(values: Values, rng: random.Random) -> bytes:
@@ -64,8 +65,26 @@ def _arp(values: Values, rng: random.Random) -> bytes:
 def _ipv4(values: Values, rng: random.Random, inner: bool) -> bytes:
     service = values.service() if rng.random() < 0.4 else None
     source, to = values.pick(32).to_bytes(4), (service[0] if service else values.pick(32)).to_bytes(4)
-    options = rng.randbytes(4 * rng.choice((1, 2, 10))) if rng.random() < 0.1 else b""
     protocol, body = _transport(values, rng, source + to, inner, service)
+    return _datagram(rng, protocol, source, to, body)
+
+
+def _tunnelled(values: Values, rng: random.Random, local: int, remote: int, vni: int) -> bytes:
+    """A frame in VXLAN from the other end of a tunnel; seldom with a wrong identifier or sender."""
+    if rng.random() < 0.1:
+        vni, remote = values.pick(24), values.pick(32)
+    payload = _vxlan(rng, vni) + _ethernet(values, rng, inner=True)
+    udp = struct.pack("!HHHH", rng.randrange(0xC000, 0x10000), _VXLAN, 8 + len(payload), 0) + payload
+    return _datagram(rng, 17, remote.to_bytes(4), local.to_bytes(4), udp)
+
+
+def _vxlan(rng: random.Random, vni: int) -> bytes:
+    return struct.pack("!BBHI", rng.choice((8, 8, 8, 8, 0)), 0, 0, (vni & 0xFFFFFF) << 8)
+
+
+def _datagram(rng: random.Random, protocol: int, source: bytes, to: bytes, body: bytes) -> bytes:
+    """IPv4 around `body`; some have options, are fragments, are about to die, or lie about their length."""
+    options = rng.randbytes(4 * rng.choice((1, 2, 10))) if rng.random() < 0.1 else b""
     fragment = rng.choice((0x2000, 0x00B9, 0x4000)) if rng.random() < 0.1 else 0
     length = 20 + len(options) + len(body)
     if rng.random() < 0.05:
@@ -99,9 +118,8 @@ def _transport(
         return 6, _summed(tcp, 16, 6, addresses)
     if chance < 0.9:
         if not inner and chance > 0.75:
-            reserved = values.pick(32) if rng.random() < 0.2 else rng.choice((1, 2, 3, 4096)) << 8
-            vxlan = struct.pack("!BBHI", rng.choice((8, 8, 8, 0)), 0, 0, reserved)
-            dport, payload = _VXLAN, vxlan + _ethernet(values, rng, inner=True)
+            dport = _VXLAN
+            payload = _vxlan(rng, rng.choice((1, 2, 3, 4096))) + _ethernet(values, rng, inner=True)
         udp = struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
         return 17, udp if rng.random() < 0.2 or dport == _VXLAN else _summed(udp, 6, 17, addresses)
     icmp = struct.pack("!BBHHH", rng.choice((8, 0, 3)), 0, 0, sport, 1) + payload

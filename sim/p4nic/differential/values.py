@@ -21,6 +21,9 @@ PORTS = (0, 1, 2, 3)
 Service = tuple[int, int, int]
 """IPv4 address, protocol, port."""
 
+Tunnel = tuple[int, int, int]
+"""VXLAN: our IPv4 address, the peer's, the network identifier."""
+
 _LINKS = (1, 2, 3)
 
 _START: dict[int, tuple[int, ...]] = {
@@ -41,6 +44,7 @@ class Values:
         self._rng = rng
         self._pools = {width: list(values) for width, values in _START.items()}
         self._services: list[Service] = []
+        self._tunnels: list[Tunnel] = []
         keys = {_last(key.name) for table in program.tables.values() for key in table.keys}
         params = {param.name for action in program.actions.values() for param in action.params}
         self._linked: dict[str, list[int]] = {name: list(_LINKS) for name in keys & params}
@@ -71,6 +75,10 @@ class Values:
         """Address, protocol and port that one entry names together; None where there is no such entry."""
         return self._rng.choice(self._services) if self._services else None
 
+    def tunnel(self) -> Tunnel | None:
+        """The ends of a tunnel that one entry names; None where there is no such entry."""
+        return self._rng.choice(self._tunnels) if self._tunnels else None
+
     def _learn(self, entry: Entry, program: Program) -> None:
         for key, match in zip(program.tables[entry.table].keys, entry.key, strict=True):
             self._keep(key.width, key.name, _value(match))
@@ -82,6 +90,9 @@ class Values:
             params = program.actions[entry.action.action].params
             for param, value in zip(params, entry.action.args, strict=True):
                 self._keep(param.width, param.name, value)
+            named = dict(zip((param.name for param in params), entry.action.args, strict=True))
+            if {"local_vtep", "remote_vtep", "vni"} <= named.keys():
+                self._tunnels.append((named["local_vtep"], named["remote_vtep"], named["vni"]))
 
     def _keep(self, width: int, name: str, value: int | None) -> None:
         linked = self._linked.get(_last(name))

@@ -18,9 +18,11 @@ from p4nic.errors import P4nicError
 
 COMMANDS = {
     "dump": "load a program, verify it, print what p4nic understood",
+    "emit-c": "print the C that the native backend compiles for a program",
     "run": "replay captures through a program, no server",
     "serve": "be a P4Runtime switch",
     "stf": "run STF tests on a program",
+    "lint": "tell what a program will do wrongly on DPDK, BMv2 or by the PNA specification",
     "explain": "tell what happens to a packet, step by step, and why",
     "diff": "run the same packets on several engines and compare",
     "doctor": "tell what this machine has and what that allows",
@@ -57,7 +59,7 @@ def _dispatch(words: list[str]) -> int:
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     for command, about in COMMANDS.items():
-        module = import_module(f"p4nic.cli.{command}") if command == name else None
+        module = import_module(f"p4nic.cli.{command.replace('-', '_')}") if command == name else None
         sub = commands.add_parser(
             command,
             help=about,
@@ -79,7 +81,7 @@ def _dispatch(words: list[str]) -> int:
     if not args.command:
         parser.print_help()
         return 2
-    code = import_module(f"p4nic.cli.{args.command}").run(args)
+    code = import_module(f"p4nic.cli.{args.command.replace('-', '_')}").run(args)
     sys.stdout.flush()
     return int(code)
 

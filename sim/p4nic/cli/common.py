@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
@@ -115,6 +116,10 @@ def backend(name: str) -> Backend:
         made: Backend = getattr(import_module(module), factory)()
     except (ImportError, AttributeError):
         raise InputError(f"--backend {name} is not part of this installation; use --backend interp") from None
+    missing = getattr(made, "missing", "")
+    if missing:
+        print(f"p4nic: {missing}; the interpreter serves instead, some thousand times slower", file=sys.stderr)
+        return backend("interp")
     return made
 
 

@@ -397,6 +397,11 @@ class NativeBackend:
 
     name = "native"
 
+    @property
+    def missing(self) -> str:
+        """What this machine lacks, as a sentence's beginning; "" if nothing."""
+        return "" if compiler.compiler() else "there is no C compiler (gcc, cc, clang or ziglang; CC names another)"
+
     def build(self, program: Program, options: Options) -> Pipeline:
         """Raises UnsupportedError for what this backend cannot execute, CompilerError if the C cannot be
         compiled; the Program has been verified."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from bmv2_json_samples import (
     state,
     table,
 )
-from pna_fixtures import fixture
+from pna_fixtures import BUILD, fixture
+from test_bmv2_json_fuzz import mutate, outcome
 
 from p4nic.errors import ArtifactError, UnsupportedError
 from p4nic.ir import verify
@@ -306,3 +308,19 @@ def test_a_header_whose_type_nothing_tells_is_refused(call: Json) -> None:
         UnsupportedError, match="the undeclared header 't' is not supported; make it a member"
     ):
         load(pna(action("act", call)))
+
+
+# --- damaged documents --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["flows", "passes", "direction"])
+def test_mutations_of_pna_documents(name: str) -> None:
+    random_ = random.Random(name)
+    original = (BUILD / f"{name}.json").read_text()
+    outcomes = set()
+    for _ in range(100):
+        doc = json.loads(original)
+        for _ in range(random_.choice([1, 1, 2, 5])):
+            mutate(doc, random_)
+        outcomes.add(outcome(json.dumps(doc)))
+    assert {"loaded", "ArtifactError"} <= outcomes

@@ -19,7 +19,6 @@ from p4nic.errors import P4nicError
 COMMANDS = {
     "dump": "load a program, verify it, print what p4nic understood",
     "emit-c": "print the C that the native backend compiles for a program",
-    "emit-c": "print the C that the native backend compiles for a program",
     "run": "replay captures through a program, no server",
     "serve": "be a P4Runtime switch",
     "stf": "run STF tests on a program",

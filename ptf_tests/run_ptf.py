@@ -64,6 +64,8 @@ def run_on(testbed: Testbed, specs: list[str], veth: bool) -> tuple[int, str]:
 
 def _running(testbed: Testbed, address: str, ports: dict[int, str], veth: bool) -> dict[str, object]:
     lacks = dict(testbed.lacks)
+    if veth:
+        lacks["runt_frames"] = "The kernel takes no frame shorter than an Ethernet header."
     return {
         "name": testbed.name + ("-veth" if veth else ""),
         "hash": testbed.target.value,

@@ -12,6 +12,7 @@ CAPABILITIES: Mapping[str, str] = {
     "virtual_time": "time stands still until a test advances it; `drain` says when all frames are through",
     "private_target": "a test may start a target of its own with other options",
     "data_plane_learning": "a flow is pinned when its first packet has left, before the next is looked at",
+    "runt_frames": "frames shorter than an Ethernet header can be put into a port",
     "length_checks": "a frame shorter than its headers say is dropped and counted as `truncated`",
     "counts_short_headers": "a frame that ends inside a header is counted by reason, not only dropped",
 }

@@ -70,17 +70,18 @@ class FrameEndsInsideAHeader(LbTest):
         self.apply(cluster(WEB))
         plain = bytes(frame_from(POD1, tcp(POD1, VIP, 40000, 80)))
         tunnelled = bytes(frame_from(REMOTE_B, tcp(REMOTE_B, VIP, 40000, 80)))
+        shortest = 1 if self.can("runt_frames") else 14
         for port, frame, headers in ((POD1.port, plain, 54), (REMOTE_B.port, tunnelled, 104)):
-            for length in range(1, headers):
+            for length in range(shortest, headers):
                 self.send_frame(port, frame[:length])
                 self.assertEqual(self.receive_all(), [], f"{length} of {len(frame)} bytes")
-        self.forget_drops()
+        self.account_for(54 + 104 - 2 * shortest)
 
-    def forget_drops(self) -> None:
+    def account_for(self, packets: int) -> None:
         """Where they are counted it is as truncated, but for those that have no IPv4 header yet."""
         seen = self.drops()
         if self.can("counts_short_headers"):
-            self.assertEqual(sum(seen.values()), 53 + 103)
+            self.assertEqual(sum(seen.values()), packets)
             self.assertLessEqual(set(seen), {"truncated", "tunnel_malformed", "not_ipv4"})
         self._drops_expected = seen
 
@@ -91,7 +92,7 @@ class TheTargetSurvives(LbTest):
     def runTest(self) -> None:
         self.apply(cluster(WEB))
         frame = bytes(frame_from(POD1, tcp(POD1, VIP, 40000, 80)))
-        for length in range(1, 54):
+        for length in range(1 if self.can("runt_frames") else 14, 54):
             self.send_frame(POD1.port, frame[:length])
         self.send_frame(POD1.port, frame)
         (seen,) = self.receive_all()

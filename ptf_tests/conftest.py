@@ -8,6 +8,7 @@ After a failure the report names the frames (pcap) and the target's log.
 from __future__ import annotations
 
 import importlib
+import os
 import random
 import shutil
 import sys
@@ -29,7 +30,7 @@ for _folder in (SUITES, SUITES.parent):
 
 from harness import environment  # noqa: E402  the path must be set first
 from harness.environment import Environment  # noqa: E402
-from harness.testbed import Testbed, shipped_testbeds  # noqa: E402
+from harness.testbed import Testbed, load_testbed, shipped_testbeds  # noqa: E402
 from harness.unix_port import open_port  # noqa: E402
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -79,10 +80,16 @@ class SuiteFile(pytest.File):
                 and hasattr(found, "runTest")
                 and found.__module__ == module.__name__
             ):
-                for testbed in shipped_testbeds():
+                for testbed in _testbeds():
                     yield PtfItem.from_parent(
                         self, name=f"{name}[{testbed.name}]", case=found, testbed=testbed
                     )
+
+
+def _testbeds() -> list[Testbed]:
+    """The shipped ones, or the one P4NIC_TESTBED names."""
+    chosen = os.environ.get("P4NIC_TESTBED")
+    return [load_testbed(Path(chosen))] if chosen else shipped_testbeds()
 
 
 class _Outcome(unittest.TestResult):

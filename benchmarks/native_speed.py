@@ -1,7 +1,7 @@
 """How fast the native engine is: flows of the shipped load balancer (`.spec`), one core, frames in memory.
 
-Prints millions of packets per second of CPU time, the median and the spread of several trials, for established flows
-and for first packets (both directions learned), and what building and memory cost.
+Prints millions of packets per second of CPU time, the median and the spread of several trials, for
+established flows and for first packets (both directions learned), and what building and memory cost.
 Run: `.venv/bin/python benchmarks/native_speed.py [--flows N ...] [--trials N] [--json]`.
 """
 
@@ -39,7 +39,9 @@ def build(flows: int) -> tuple[NativePipeline, float]:
     return made, time.perf_counter() - started
 
 
-def trials(pipeline: NativePipeline, frames: list[tuple[int, bytes]], count: int, packets: int) -> list[float]:
+def trials(
+    pipeline: NativePipeline, frames: list[tuple[int, bytes]], count: int, packets: int
+) -> list[float]:
     """Mpps of each trial."""
     found, first = [], 0
     bursts = max(packets // BURST, 1)

@@ -1,7 +1,9 @@
-"""Two pipelines of one program side by side: whatever is done to one is done to both, and the answers are compared.
+"""Two pipelines of one program side by side: whatever is done to one is done to both, and the answers are
+compared.
 
-Used by test_native_*.py. Entries and packets are random, drawn from small pools so that they meet; the frames are of
-the load balancer's own kinds (TCP, UDP, ICMP, ARP, VLAN, VXLAN, options), then truncated or damaged now and then.
+Used by test_native_*.py. Entries and packets are random, drawn from small pools so that they meet; the
+frames are of the load balancer's own kinds (TCP, UDP, ICMP, ARP, VLAN, VXLAN, options), then truncated or
+damaged now and then.
 """
 
 from __future__ import annotations
@@ -92,7 +94,12 @@ class Pair:
     def _arp(self) -> bytes:
         oper = self.random.choice((1, 2))
         sender = MACS[1].to_bytes(6, "big") + self.value(32).to_bytes(4, "big")
-        return struct.pack(">HHHH", 1, 0x800, 0x604, oper) + sender + bytes(6) + self.value(32).to_bytes(4, "big")
+        return (
+            struct.pack(">HHHH", 1, 0x800, 0x604, oper)
+            + sender
+            + bytes(6)
+            + self.value(32).to_bytes(4, "big")
+        )
 
     def _ipv4(self, proto: int = 0, segment: bytes = b"") -> bytes:
         proto = proto or self.random.choice((6, 6, 6, 17, 17, 1, 47))
@@ -122,7 +129,9 @@ class Pair:
         sport, dport = self.random.choice(PORTS), self.random.choice((80, 80, *PORTS))
         if proto == 6:
             flags = self.random.choice((2, 0x12, 0x10, 0x10, 0x10, 0x11, 0x04))
-            return struct.pack(">HHIIBBHHH", sport, dport, 1, 1, 0x50, flags, 100, self.random.getrandbits(16), 0)
+            return struct.pack(
+                ">HHIIBBHHH", sport, dport, 1, 1, 0x50, flags, 100, self.random.getrandbits(16), 0
+            )
         if proto == 17:
             return struct.pack(">HHHH", sport, dport, 12, self.random.choice((0, 0x1234))) + b"ping"
         if proto == 1:

@@ -1,5 +1,5 @@
-"""The emitted C and the runtime under AddressSanitizer and UndefinedBehaviorSanitizer: a random life without a
-complaint.
+"""The emitted C and the runtime under AddressSanitizer and UndefinedBehaviorSanitizer: a random life without
+a complaint.
 
 In a process of its own, because the sanitizer must be there before Python is."""
 
@@ -59,7 +59,11 @@ def test_a_random_life_under_the_sanitizers(kind: str) -> None:
         "PYTHONPATH": os.pathsep.join([str(here), *sys.path]),
     }
     done = subprocess.run(
-        [sys.executable, "-c", _LIFE, kind, "80"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", _LIFE, kind, "80"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.startswith("lived")

@@ -118,7 +118,7 @@ def backend(name: str) -> Backend:
         raise InputError(f"--backend {name} is not part of this installation; use --backend interp") from None
     missing = getattr(made, "missing", "")
     if missing:
-        print(f"p4nic: {missing}; the interpreter serves instead, some thousand times slower", file=sys.stderr)
+        print(f"p4nic: {missing}; the interpreter serves instead, much slower", file=sys.stderr)
         return backend("interp")
     return made
 

@@ -1,6 +1,7 @@
 """The native engine: a Program becomes one C unit, is compiled, and runs packets in bursts.
 
-    Program ──flat──▶ Items ──variables, flow──▶ what is live ──emit_*, unit──▶ C ──compiler──▶ library ──▶ Pipeline
+    Program ──flat──▶ Items ──variables, flow──▶ what is live ──emit_*, unit──▶ C ──compiler──▶ library ──▶
+    Pipeline
                                                           runtime/*.h (tables, timers, bursts) ▲
 
 Choice of technique and measured speed: docs/decisions/0003-native-engine.md.

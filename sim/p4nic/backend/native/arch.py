@@ -1,7 +1,8 @@
 """What the architectures put around a program's blocks in the emitted function.
 
-An Arch lays out the Items (blocks and hooks), says what its hooks read and write, and writes their C. The rest of an
-architecture, what concerns more than one pass of a packet, is in runtime/p4nic_swx.h and p4nic_v1model.h.
+An Arch lays out the Items (blocks and hooks), says what its hooks read and write, and writes their C. The
+rest of an architecture, what concerns more than one pass of a packet, is in runtime/p4nic_swx.h and
+p4nic_v1model.h.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ REASONS = (
     "instruction limit", "packet too short", "drop port", "neither tx nor drop",
 )  # fmt: skip
 REASON_MACROS = (
-    "NONE", "DROP_ACTION", "NO_PORT", "NO_MEMBER", "TOO_MANY_PASSES", "LOOP", "TOO_SHORT", "DROP_PORT", "NO_VERDICT"
+    "NONE", "DROP_ACTION", "NO_PORT", "NO_MEMBER", "TOO_MANY_PASSES", "LOOP", "TOO_SHORT", "DROP_PORT",
+    "NO_VERDICT"
 )  # fmt: skip
 
 

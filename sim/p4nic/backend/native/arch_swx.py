@@ -22,7 +22,7 @@ class SwxArch:
     """`recirculates`: a second pass keeps the metadata of the first."""
 
     header = "p4nic_swx.h"
-    resumes = ("RESUME_AGAIN",)
+    resumes: tuple[str, ...] = ("RESUME_AGAIN",)
 
     def __init__(self, program: Program) -> None:
         self.program = program

@@ -1,5 +1,5 @@
-"""v1model as BMv2's simple_switch runs it: parser, verify_checksum, ingress, egress, compute_checksum, deparser in
-one function; a plain unicast packet falls through from ingress to egress.
+"""v1model as BMv2's simple_switch runs it: parser, verify_checksum, ingress, egress, compute_checksum,
+deparser in one function; a plain unicast packet falls through from ingress to egress.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from p4nic.ir.program import Program
 
 _ERROR, _PARSED, _EGRESS = "L_parser_error", "L_parsed", "L_egress"
 _FIELDS = (
-    "ingress_port", "egress_spec", "egress_port", "instance_type", "packet_length", "ingress_global_timestamp",
+    "ingress_port", "egress_spec", "egress_port", "instance_type", "packet_length",
+    "ingress_global_timestamp",
     "egress_global_timestamp", "enq_timestamp", "mcast_grp", "egress_rid", "parser_error",
 )  # fmt: skip
 
@@ -28,7 +29,7 @@ class V1ModelArch:
     """`intrinsic`: fields of the standard metadata that the program has."""
 
     header = "p4nic_v1model.h"
-    resumes = ("RESUME_AGAIN", "RESUME_PARSE", "RESUME_EGRESS")
+    resumes: tuple[str, ...] = ("RESUME_AGAIN", "RESUME_PARSE", "RESUME_EGRESS")
 
     def __init__(self, program: Program) -> None:
         self.program = program

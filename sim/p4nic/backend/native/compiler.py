@@ -1,7 +1,7 @@
 """From C text to a loaded shared object: the compiler that is there, and a cache by content.
 
-In: the text of a unit. Out: a cffi library. The cache is `$XDG_CACHE_HOME/p4nic` (`~/.cache/p4nic`); a file's name
-is the hash of all that went into it, so that nothing in it is ever wrong, only unused.
+In: the text of a unit. Out: a cffi library. The cache is `$XDG_CACHE_HOME/p4nic` (`~/.cache/p4nic`); a
+file's name is the hash of all that went into it, so that nothing in it is ever wrong, only unused.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def cache_folder() -> Path:
 
 
 def shared_object(text: str, extra: tuple[str, ...] = ()) -> Path:
-    """The compiled unit, from the cache if it is there. `extra` flags come last. CompilerError names the file kept
-    for inspection."""
+    """The compiled unit, from the cache if it is there. `extra` flags come last. CompilerError names the
+    file kept for inspection."""
     command = compiler()
     if not command:
         raise CompilerError("no C compiler was found (gcc, cc, clang or ziglang)")
@@ -118,7 +118,8 @@ def shared_object(text: str, extra: tuple[str, ...] = ()) -> Path:
             (line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200]
         )
         raise CompilerError(
-            f"{shlex.join(command)} refused the emitted C, which is kept in {source}: {first}; use --backend interp"
+            f"{shlex.join(command)} refused the emitted C, which is kept in {source}: {first}; use "
+            f"--backend interp"
         )
     Path(output.name).replace(made)  # at once: another process may be doing the same
     return made

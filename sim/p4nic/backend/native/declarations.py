@@ -15,11 +15,11 @@ void p4_run(engine *e, const uint8_t *frames, const uint32_t *ports, const uint3
     uint64_t now_ns);
 const uint8_t *p4_reply(engine *e, uint64_t *size);
 uint64_t p4_bench(engine *e, const uint8_t *frames, const uint64_t *offsets, const uint32_t *ports,
-    const uint32_t *lengths, uint32_t count, uint32_t rounds, uint32_t first, uint64_t now_ns, uint64_t *bytes);
-int64_t p4_find(engine *e, uint32_t table, const uint8_t *key);
+    const uint32_t *lengths, uint32_t count, uint32_t rounds, uint32_t first, uint64_t now_ns, uint64_t
+    *bytes); int64_t p4_find(engine *e, uint32_t table, const uint8_t *key);
 int64_t p4_insert(engine *e, uint32_t table, const uint8_t *key, const uint8_t *mask, const uint8_t *bounds,
-    int64_t priority, uint32_t action, uint32_t kind, const uint8_t *args, uint32_t args_bytes, uint32_t origin,
-    uint64_t timeout_ns, uint64_t now_ns);
+    int64_t priority, uint32_t action, uint32_t kind, const uint8_t *args, uint32_t args_bytes, uint32_t
+    origin, uint64_t timeout_ns, uint64_t now_ns);
 void p4_modify(engine *e, uint32_t table, uint32_t id, uint32_t action, uint32_t kind, const uint8_t *args,
     uint32_t args_bytes, uint64_t timeout_ns, uint64_t now_ns);
 void p4_remove(engine *e, uint32_t table, uint32_t id, const uint8_t *mask);

@@ -115,8 +115,8 @@ def _fill_host_order(
 
 
 def words_sum(out: Writer, inputs: Sequence[Operand], widths: Sequence[int], scope: Scope) -> str:
-    """A number congruent modulo 0xffff to the sum of the 16-bit words of the inputs laid end to end, and 0 only if
-    all are: each value is shifted to where it ends in its word, because 2^16 counts as 1."""
+    """A number congruent modulo 0xffff to the sum of the 16-bit words of the inputs laid end to end, and 0
+    only if all are: each value is shifted to where it ends in its word, because 2^16 counts as 1."""
     left = (byte_count(sum(widths)) * 8 + 15) // 16 * 16
     parts = []
     for operand, width in zip(inputs, widths, strict=True):

@@ -1,4 +1,5 @@
-"""The body of `step`: every Item in turn, the labels somebody goes to, and the places where a packet may wait.
+"""The body of `step`: every Item in turn, the labels somebody goes to, and the places where a packet may
+wait.
 
 Find(flow_table)   →   if (p->speculative && e->tables[12].big) { keep what is live; return ST_SUSPENDED; }
                        R_3:
@@ -63,14 +64,15 @@ class BodyWriter:
             if isinstance(i.op, Find) and i.op.site.table.name in suspends:
                 name, found = i.op.site.table.name, (rank[at], i.op.site.number)
                 first[name] = min(first.get(name, found), found)
-        # Only the first lookup in a table waits: each place costs code, and later ones are in learning packets,
-        # which run again for real anyway.
+        # Only the first lookup in a table waits: each place costs code, and later ones are in learning
+        # packets, which run again for real anyway.
         self._resume = {number: 1 + n for n, (_, number) in enumerate(sorted(first.values()))}
 
     def write(self) -> None:
         self._refuse_loops()
         told = Source()
-        for self._at, item in enumerate(self.items):
+        for at, item in enumerate(self.items):
+            self._at = at
             self.out.live_after = self.after[self._at]
             source = getattr(item.op, "source", Source())
             if source.line and source != told and not isinstance(item.op, Mark):
@@ -97,7 +99,8 @@ class BodyWriter:
         for at in self._loops:
             if isinstance(self.items[at].op, Key):
                 raise UnsupportedError(
-                    f"the program {self.program.name} looks a table up in a loop, which the native backend does "
+                    f"the program {self.program.name} looks a table up in a loop, which the native "
+                    f"backend does "
                     f"not run; use --backend interp"
                 )
 
@@ -132,7 +135,13 @@ class BodyWriter:
                 lines += self._parse_start()
             lines.append(f"        goto {label};")
         self._keep(self.arch.kept_always(self.v))
-        self._resumes = [*lines, "    default:", "        memset(z, 0, sizeof *z);", "        break;", "    }"]
+        self._resumes = [
+            *lines,
+            "    default:",
+            "        memset(z, 0, sizeof *z);",
+            "        break;",
+            "    }",
+        ]
 
     def _parse_start(self) -> list[str]:
         held = len(self.out.lines)
@@ -234,8 +243,8 @@ class BodyWriter:
             case ops.ChecksumAdd():
                 emit_compute.checksum_add(out, self.items, self._at, self._sums)
             case (
-                ops.Extract() | ops.Lookahead() | ops.Advance() | ops.Emit() | ops.SetValid() | ops.SetInvalid()
-                | ops.CopyHeader() | ops.Push() | ops.Pop()
+                ops.Extract() | ops.Lookahead() | ops.Advance() | ops.Emit() | ops.SetValid() |
+                ops.SetInvalid() | ops.CopyHeader() | ops.Push() | ops.Pop()
             ):  # fmt: skip
                 emit_headers.write(out, op, scope)
             case (
@@ -292,12 +301,8 @@ class BodyWriter:
             case ops.Mirror(slot, session):
                 self.state.for_real()
                 out.line(f"mirror_add(p, (u32){out.read(slot, scope)}, (u32){out.read(session, scope)});")
-            case (
-                Mark() | ops.Label() | ops.Jump() | ops.Apply() | ops.Call() | ops.Return() | ops.Exit()
-            ):  # pragma: no cover
-                raise AssertionError(f"{type(op).__name__} is flattened away")
             case _:
-                raise AssertionError(f"{type(op).__name__} has no place here")
+                raise AssertionError(f"{type(op).__name__} is flattened away or written elsewhere")
 
     def _verify(self, op: ops.Verify, scope: Scope) -> None:
         out = self.out

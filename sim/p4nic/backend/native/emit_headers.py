@@ -1,7 +1,8 @@
 """Whole headers as C: Extract, Lookahead, Advance, Emit, SetValid, SetInvalid, CopyHeader, Push, Pop.
 
-Only fields that somebody reads or writes are loaded. A header that is emitted with other fields too remembers where
-in the frame it came from (`origin`, plus one), and its bytes are copied from there, then patched.
+Only fields that somebody reads or writes are loaded. A header that is emitted with other fields too
+remembers where in the frame it came from (`origin`, plus one), and its bytes are copied from there, then
+patched.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ def _fill(out: Writer, header: str, where: str, origin: str) -> None:
         if v.is_held(header, field.name):
             if moving:
                 raise UnsupportedError(
-                    f"{header}.{field.name} lies behind a varbit field, which the native backend does not read; "
+                    f"{header}.{field.name} lies behind a varbit field, which the native backend does "
+                    f"not read; "
                     f"use --backend interp"
                 )
             out.set(v.of_field(header, field.name), load(field, at, where))

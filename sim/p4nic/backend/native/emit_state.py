@@ -1,7 +1,8 @@
-"""Tables and stateful objects as C: keys, lookups, Learn, Rearm, Forget, counters, meters, registers, digests.
+"""Tables and stateful objects as C: keys, lookups, Learn, Rearm, Forget, counters, meters, registers,
+digests.
 
-What may be postponed until the packet is known to count is written as an effect; what may not ends a speculative
-run: `if (p->speculative) goto L_slow`.
+What may be postponed until the packet is known to count is written as an effect; what may not ends a
+speculative run: `if (p->speculative) goto L_slow`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from p4nic.ir.program import Program, Table
 
 StateOp = (
     ops.Learn | ops.Rearm | ops.Forget | ops.EntryId | ops.Count | ops.CountDirect | ops.Meter
-    | ops.RegisterRead | ops.RegisterWrite | ops.RegisterAdd | ops.Random | ops.Digest | ops.LogMessage | ops.Assert
-)  # fmt: skip
+    | ops.RegisterRead | ops.RegisterWrite | ops.RegisterAdd | ops.Random | ops.Digest | ops.LogMessage |
+    ops.Assert )  # fmt: skip
 
 
 @final
@@ -63,8 +64,8 @@ class StateWriter:
     # --- lookups ---
 
     def key(self, site: Site, scope: Scope) -> None:
-        """The key as whole words, each put together in a register: bytes stored one by one and loaded as a word
-        would stall the processor."""
+        """The key as whole words, each put together in a register: bytes stored one by one and loaded as a
+        word would stall the processor."""
         out, n, table = self.out, site.number, site.table
         if not table.keys:
             return
@@ -144,8 +145,8 @@ class StateWriter:
             out.store(table.meter_result, text, 2, scope, effect=True)
 
     def _profile(self, site: Site, scope: Scope) -> None:
-        """The entry points to a member or a group: the action is the member's. An empty group, or a member that
-        is gone, runs none."""
+        """The entry points to a member or a group: the action is the member's. An empty group, or a member
+        that is gone, runs none."""
         out, n, name = self.out, site.number, site.table.implementation
         assert name is not None
         profile = self.program.action_profiles[name]
@@ -165,7 +166,8 @@ class StateWriter:
         chosen = "0"
         if profile.selector_algorithm == "round_robin":
             raise UnsupportedError(
-                f"the selector {name} uses round_robin, which the native backend does not run; use --backend interp"
+                f"the selector {name} uses round_robin, which the native backend does not run; use "
+                f"--backend interp"
             )
         if profile.selector_algorithm is not None:
             chosen = hash_text(
@@ -296,7 +298,8 @@ class StateWriter:
             out.line(f"    learned.f{i} = {out.unsigned(arg, width, scope)};")
         size = "sizeof learned" if widths else "0"
         out.line(
-            f"    int how = entry_learn({self.table(site.table.name)}, k{n}, h{n}, {number}, &learned, {size}, "
+            f"    int how = entry_learn({self.table(site.table.name)}, k{n}, h{n}, {number}, &learned, "
+            f"{size}, "
             f"(u32){out.read(op.profile, scope)}, e->now_ns, &e->sequences);"
         )
         out.line("    e->statistics[how == LEARN_FULL ? STAT_LEARN_FAILED : STAT_LEARNED]++;")
@@ -355,12 +358,14 @@ class StateWriter:
         length = "p->length" if op.length is None else f"(u64){out.read(op.length, scope)}"
         self.for_real()
         if op.index is not None:
-            text = f"colour_indexed(&e->meters[{number}], {self._index(op.index, scope)}, {length}, e->now_ns, {before})"
+            at = self._index(op.index, scope)
+            text = f"colour_indexed(&e->meters[{number}], {at}, {length}, e->now_ns, {before})"
         else:
             table = self.program.meters[op.meter].table
             if scope.site is None or scope.site.table.name != table:
                 raise UnsupportedError(
-                    f"{op.source}: the direct meter {op.meter} is used outside of its table's actions, which cannot "
+                    f"{op.source}: the direct meter {op.meter} is used outside of its table's actions, "
+                    f"which cannot "
                     f"be run natively; use --backend interp"
                 )
             amount = "1" if self.program.meters[op.meter].unit == "packets" else length

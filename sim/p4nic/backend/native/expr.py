@@ -1,8 +1,8 @@
 """Operands and places as C: reading, computing, storing with the wrap and the validity test.
 
-The rule of arithmetic (ir.ops): compute on unbounded integers, then wrap to the destination. Sums, products and
-bit operations may be computed modulo 2^64 (2^128), because the wrap forgets the rest anyway; comparisons, shifts
-to the right and divisions need types that hold the operands.
+The rule of arithmetic (ir.ops): compute on unbounded integers, then wrap to the destination. Sums, products
+and bit operations may be computed modulo 2^64 (2^128), because the wrap forgets the rest anyway;
+comparisons, shifts to the right and divisions need types that hold the operands.
 """
 
 from __future__ import annotations
@@ -245,7 +245,8 @@ class Writer:
             widths.append(self.shape(operand, scope)[0] or 64 if bound is None else bound + 1)
         if max(widths) > MAX_WIDTH:
             raise UnsupportedError(
-                "the native backend does not mix signed operands with unsigned ones of 128 bits; use --backend interp"
+                "the native backend does not mix signed operands with unsigned ones of 128 bits; use "
+                "--backend interp"
             )
         return "i64" if max(widths) <= 63 else "i128"
 

@@ -5,7 +5,8 @@
     Return           →   Goto(end of this code)
 
 In: codes of a verified Program. Out: a list of Items in one name space of C labels, which `flow` analyses and
-`unit` writes. Copying is what lets one function hold everything: no call, no stack to save where a packet waits.
+`unit` writes. Copying is what lets one function hold everything: no call, no stack to save where a packet
+waits.
 """
 
 from __future__ import annotations
@@ -135,7 +136,8 @@ class Flattener:
     def add(self, op: FlatOp, scope: Scope | None = None) -> None:
         if len(self.items) > LIMIT:
             raise UnsupportedError(
-                f"the program {self.program.name} unfolds to more than {LIMIT} instructions, too many for the "
+                f"the program {self.program.name} unfolds to more than {LIMIT} instructions, too many "
+                f"for the "
                 f"native backend; use --backend interp"
             )
         self.items.append(Item(op, scope or Scope("", {}, "", "", "")))

@@ -24,8 +24,8 @@ FINISHED = "L_finished"
 @final
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Sets of variables, as bits. `pure`: nothing happens but the writes. `fails`: may go to the scope's error
-    label, before it writes."""
+    """Sets of variables, as bits. `pure`: nothing happens but the writes. `fails`: may go to the scope's
+    error label, before it writes."""
 
     uses: int = 0
     kills: int = 0

@@ -1,5 +1,5 @@
-"""How keys and arguments lie in memory: members of 1, 2, 4, 8 or 16 bytes, largest first, so that nothing is lost
-to alignment, padded with zeros to whole 8-byte words (keys are hashed and compared by words).
+"""How keys and arguments lie in memory: members of 1, 2, 4, 8 or 16 bytes, largest first, so that nothing is
+lost to alignment, padded with zeros to whole 8-byte words (keys are hashed and compared by words).
 
 In: widths in bits. Out: a Packing, which the unit declares as a struct and the binding packs with.
 """
@@ -46,7 +46,8 @@ class Packing:
         for name, width in fields:
             if width > MAX_WIDTH:
                 raise UnsupportedError(
-                    f"the native backend holds at most {MAX_WIDTH} bits in one value, and {what} has {name} with "
+                    f"the native backend holds at most {MAX_WIDTH} bits in one value, and {what} has "
+                    f"{name} with "
                     f"{width}; use --backend interp"
                 )
         order = sorted(range(len(fields)), key=lambda i: -storage(fields[i][1]))

@@ -1,6 +1,7 @@
 """What packets tell the control plane and the log, decoded from words.
 
-In: the engine's event words: (kind << 32 | number), count, then two words for each value. Called by `pipeline`.
+In: the engine's event words: (kind << 32 | number), count, then two words for each value. Called by
+`pipeline`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """In which order Items can run, and which are in loops.
 
-In: for each Item the Items that may follow. Out: ranks that grow along every way through code without loops (an
-artifact's own order may jump back and forth), and the Items of each loop.
+In: for each Item the Items that may follow. Out: ranks that grow along every way through code without loops
+(an artifact's own order may jump back and forth), and the Items of each loop.
 """
 
 from __future__ import annotations

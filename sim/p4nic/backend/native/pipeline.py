@@ -1,7 +1,7 @@
 """The native engine as the switch sees it: `backend.api.Backend` and `Pipeline`.
 
-In: a verified Program. Out: a Pipeline whose packets run in compiled C; cffi lets other threads run meanwhile.
-Called by `target` (packets, table changes, time) and by the command line (build).
+In: a verified Program. Out: a Pipeline whose packets run in compiled C; cffi lets other threads run
+meanwhile. Called by `target` (packets, table changes, time) and by the command line (build).
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from p4nic.errors import ErrorKind, StateError, UnsupportedError
 from p4nic.ir.program import ActionCall, Match, Program, Range
 
 STATISTICS = (
-    "learned", "learn_failed", "rearmed", "forgotten", "expired", "digest_dropped", "assert_failed", "copy_dropped",
+    "learned", "learn_failed", "rearmed", "forgotten", "expired", "digest_dropped", "assert_failed",
+    "copy_dropped",
 )  # fmt: skip
 MAX_CELLS = 1 << 30
 """Cells of one counter, meter or register: beyond, even untouched memory is too much address space."""
@@ -92,9 +93,9 @@ class NativePipeline:
             ("register", program.registers),
         ):
             for array_ in arrays.values():
-                if array_.size > MAX_CELLS:  # type: ignore[attr-defined]  # Counter, MeterArray and Register have it
+                if array_.size > MAX_CELLS:
                     raise UnsupportedError(
-                        f"the {kind} {array_.name} has more cells than the native backend's {MAX_CELLS}; "  # type: ignore[attr-defined]  # likewise
+                        f"the {kind} {array_.name} has more cells than the native backend's {MAX_CELLS}; "
                         f"use --backend interp"
                     )
         for i, counter in enumerate(program.counters.values()):
@@ -141,8 +142,8 @@ class NativePipeline:
         lengths = array("I", [len(frame) for _, frame in packets])
         ffi = self._ffi
         self._lib.p4_run(
-            self._engine, frames, ffi.from_buffer("uint32_t[]", ports), ffi.from_buffer("uint32_t[]", lengths),
-            len(packets), now_ns,
+            self._engine, frames, ffi.from_buffer("uint32_t[]", ports), ffi.from_buffer("uint32_t[]",
+            lengths), len(packets), now_ns,
         )  # fmt: skip
         size = ffi.new("uint64_t *")
         reply = self._lib.p4_reply(self._engine, size)
@@ -166,13 +167,14 @@ class NativePipeline:
         return outcomes
 
     def replay(self, packets: Sequence[tuple[int, bytes]], bursts: int, first: int, now_ns: int) -> int:
-        """The loop of a benchmark, wholly in C: bursts of 32 of these packets in turn, from `first` on. The number
-        of frames sent."""
+        """The loop of a benchmark, wholly in C: bursts of 32 of these packets in turn, from `first` on. The
+        number of frames sent."""
         bytes_ = self._ffi.new("uint64_t *")
         return int(self._lib.p4_bench(self._engine, *self._prepared(packets), bursts, first, now_ns, bytes_))
 
     def _prepared(self, packets: Sequence[tuple[int, bytes]]) -> tuple[Any, ...]:
-        """Frames one behind the other, each at a multiple of 64 bytes; kept for the next call with the same list."""
+        """Frames one behind the other, each at a multiple of 64 bytes; kept for the next call with the same
+        list."""
         if self._replayed is not packets:
             ffi = self._ffi
             padded = [frame + bytes(-len(frame) % 64) for _, frame in packets]
@@ -181,8 +183,8 @@ class NativePipeline:
                 offsets.append(at)
                 at += len(frame)
             self._frames = (
-                b"".join(padded), ffi.new("uint64_t[]", offsets), ffi.new("uint32_t[]", [p for p, _ in packets]),
-                ffi.new("uint32_t[]", [len(f) for _, f in packets]), len(packets),
+                b"".join(padded), ffi.new("uint64_t[]", offsets), ffi.new("uint32_t[]", [p for p, _ in
+                packets]), ffi.new("uint32_t[]", [len(f) for _, f in packets]), len(packets),
             )  # fmt: skip
             self._replayed = packets
         return self._frames
@@ -400,7 +402,11 @@ class NativeBackend:
     @property
     def missing(self) -> str:
         """What this machine lacks, as a sentence's beginning; "" if nothing."""
-        return "" if compiler.compiler() else "there is no C compiler (gcc, cc, clang or ziglang; CC names another)"
+        return (
+            ""
+            if compiler.compiler()
+            else "there is no C compiler (gcc, cc, clang or ziglang; CC names another)"
+        )
 
     def build(self, program: Program, options: Options) -> Pipeline:
         """Raises UnsupportedError for what this backend cannot execute, CompilerError if the C cannot be

@@ -1,7 +1,7 @@
 """One table as Python sees it: entries by their matches on this side, by number and bytes on the other.
 
-In: `backend.api.Entry`. Exact tables live in C alone. For the others this side keeps each entry's matches (C has
-only masked keys) and tells equal entries apart. Called by `pipeline`.
+In: `backend.api.Entry`. Exact tables live in C alone. For the others this side keeps each entry's matches (C
+has only masked keys) and tells equal entries apart. Called by `pipeline`.
 """
 
 from __future__ import annotations

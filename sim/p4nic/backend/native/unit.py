@@ -1,9 +1,10 @@
-"""The emitted translation unit: sizes and structs, `step`, the tables' descriptions, the runtime included around.
+"""The emitted translation unit: sizes and structs, `step`, the tables' descriptions, the runtime included
+around.
 
     program.c:  #define N_TABLES …   #include "p4nic_engine.h"   struct ctx   step()   #include "p4nic_api.h"
 
-In: a verified Program and the sizes its tables get. Out: C text, and what the binding must know about it (Unit).
-Called by `pipeline` and by `p4nic emit-c`.
+In: a verified Program and the sizes its tables get. Out: C text, and what the binding must know about it
+(Unit). Called by `pipeline` and by `p4nic emit-c`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def table_layout(program: Program, table: Table, actions: Mapping[str, Packing])
     key = Packing(f"the key of table {table.name}", [(k.name, k.width) for k in table.keys])
     if key.size > MAX_KEY_BYTES:
         raise UnsupportedError(
-            f"the key of table {table.name} takes {key.size} bytes, more than the {MAX_KEY_BYTES} of the native "
+            f"the key of table {table.name} takes {key.size} bytes, more than the {MAX_KEY_BYTES} of "
+            f"the native "
             f"backend; use --backend interp"
         )
     names = [r.action for r in table.actions] + [table.default.action]
@@ -97,7 +99,8 @@ class _Builder:
                 return V1ModelArch(self.program)
             case other:
                 raise UnsupportedError(
-                    f"the native backend does not run programs for the architecture {other}; use --backend interp"
+                    f"the native backend does not run programs for the architecture {other}; use "
+                    f"--backend interp"
                 )
 
     def build(self) -> Unit:
@@ -262,7 +265,8 @@ class _Builder:
         ]
         lines += [
             "{", "    struct pass *p = &c->p;", "    const u8 *const data UNUSED = p->data;",
-            "    const u32 len UNUSED = p->length;", "    u32 pos = p->position, olen UNUSED = p->out_length;",
+            "    const u32 len UNUSED = p->length;", "    u32 pos = p->position, olen UNUSED = "
+            "p->out_length;",
             "    u32 failure UNUSED = 0;", "    struct zeroed *const z UNUSED = &c->z;",
         ]  # fmt: skip
         names = {x.name for x in self.resident}

@@ -1,9 +1,9 @@
 """What the emitted function keeps of a packet: one C variable for each field, validity bit, place of origin,
 varbit length, stack counter and temporary.
 
-In: Program and Items. Out: variables by key, the wire fields a header must load, and which headers keep the place
-in the frame they came from instead of all their fields. **Invariant** (as in the interpreter's layout): all fields
-of an invalid header are 0, so reading one needs no test.
+In: Program and Items. Out: variables by key, the wire fields a header must load, and which headers keep the
+place in the frame they came from instead of all their fields. **Invariant** (as in the interpreter's
+layout): all fields of an invalid header are 0, so reading one needs no test.
 """
 
 from __future__ import annotations
@@ -148,7 +148,8 @@ class Variables:
                 continue
             if (header, field) in self._written or found.varbit:
                 raise UnsupportedError(
-                    f"the native backend does not compute with the {'varbit' if found.varbit else 'wide'} field "
+                    f"the native backend does not compute with the "
+                    f"{'varbit' if found.varbit else 'wide'} field "
                     f"{header}.{field} of {found.width} bits; use --backend interp"
                 )
             raise UnsupportedError(

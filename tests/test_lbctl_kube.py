@@ -253,6 +253,17 @@ WRONG_NODES = [
         NODE.replace("node: node-b", "node: node-a"),
         "x.yaml: document 1, NodeConfig node-a: peer node-a is this node itself; list only the other nodes",
     ),
+    (
+        "another version",
+        NODE.replace("lbctl/v1", "lbctl/v2"),
+        "x.yaml: document 1, NodeConfig node-a: apiVersion is 'lbctl/v2'; write lbctl/v1",
+    ),
+    (
+        "two nodes with the same pods",
+        NODE + "podCIDR: 10.1.0.0/16\n",
+        "x.yaml: document 1, NodeConfig node-a: podCIDR 10.1.2.0/24 of peer node-b overlaps 10.1.0.0/16 "
+        "of this node; give each node its own",
+    ),
 ]
 
 

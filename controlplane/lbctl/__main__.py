@@ -210,6 +210,8 @@ def _diff(options: argparse.Namespace) -> int:
     for warning in plan.warnings:
         _say(f"warning: {warning}")
     print_updates(updates)
+    if not updates:
+        _say("nothing to write, the switch is in step")
     return 0
 
 

@@ -7,15 +7,17 @@ suites, tests.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from lbctl.errors import ManifestError
-from lbctl.model import Name, NodeConfig, NodePeer, PodPort
+from lbctl.model import Name, NodeConfig, NodePeer, PodPort, cidr_text, prefix_mask
 from lbctl.yamlread import Document, ipv4, ipv4_cidr, load_yaml, mac_address, mapping, number, sequence, text
 
 DEFAULT_GATEWAY = 0xA9FE0101  # 169.254.1.1, the next hop that Calico-style CNIs give every pod
 MAX_PORT = 0xFFFF
+API_VERSION = "lbctl/v1"
 _FIELDS = {
     "apiVersion",
     "kind",
@@ -50,6 +52,9 @@ def _named(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def read_node(document: Document) -> NodeConfig:
     """Build a NodeConfig from one document."""
     body = document.body
+    version = body.get("apiVersion")
+    if version not in (None, API_VERSION):
+        document.fail(f"apiVersion is {version!r}; write {API_VERSION}")
     unknown = sorted(set(body) - _FIELDS)
     if unknown:
         document.fail(f"has the unknown field {unknown[0]!r}; write one of {', '.join(sorted(_FIELDS))}")
@@ -135,3 +140,18 @@ def _check(document: Document, config: NodeConfig) -> None:
     for peer in config.peers:
         if peer.node == config.name or peer.vtep_ip == config.vtep_ip:
             document.fail(f"peer {peer.node} is this node itself; list only the other nodes")
+    _check_cidrs(document, config)
+
+
+def _check_cidrs(document: Document, config: NodeConfig) -> None:
+    """Every pod address leads to one node: of two equal routes the switch would take just one."""
+    owners = [(peer.pod_cidr, f"peer {peer.node}") for peer in config.peers]
+    if config.pod_cidr is not None:
+        owners.insert(0, (config.pod_cidr, "this node"))
+    for (cidr, owner), (other, another) in combinations(owners, 2):
+        shorter = prefix_mask(min(cidr[1], other[1]))
+        if cidr[0] & shorter == other[0] & shorter:
+            document.fail(
+                f"podCIDR {cidr_text(other)} of {another} overlaps {cidr_text(cidr)} of {owner}; "
+                "give each node its own"
+            )

@@ -53,9 +53,11 @@ def pending(cluster: Cluster, node: NodeConfig, view: SwitchView | None) -> tupl
 
 
 def print_updates(updates: Sequence[Update]) -> None:
-    """One line per update in the order of writing: + insert, ~ modify, - delete. Runs of buckets are
-    summed up.
+    """One line per update in the order of writing: + insert, ~ modify, - delete, then their sum; nothing if
+    there is none. Runs of buckets are summed up.
     """
+    if not updates:
+        return
     start = 0
     while start < len(updates):
         kind, entry, _ = updates[start]

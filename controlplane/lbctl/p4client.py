@@ -100,8 +100,9 @@ class P4RuntimeTransport:
         try:
             switch = finsy.Switch("lbctl", self._address, self._options)
         except (OSError, ValueError) as error:
+            said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
             raise SwitchError(
-                SwitchErrorKind.NO_PIPELINE, f"the pipeline files cannot be used ({error}); check --pipeline"
+                SwitchErrorKind.NO_PIPELINE, f"the pipeline files cannot be used ({said}); check --pipeline"
             ) from None
         with self._translated("connect"):
             await asyncio.wait_for(switch.__aenter__(), self._timeout)

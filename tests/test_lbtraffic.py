@@ -113,6 +113,16 @@ def test_check_tells_good_captures_from_bad_ones(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().out == "frame 2: wrong checksum in TCP\n2 frames, 1 with a wrong checksum\n"
 
 
+def test_a_truncated_capture_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capture = tmp_path / "c.pcap"
+    wrpcap(str(capture), [build(Frame(src="10.0.0.1", dst="10.0.0.2", protocol="TCP"))] * 2)
+    capture.write_bytes(capture.read_bytes()[:-20])
+    assert main(["check", str(capture)]) == 2
+    assert capsys.readouterr().err == (
+        f"lbtraffic: {capture} is truncated: frame 2 has 40 of its 60 bytes; capture it again\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -123,16 +123,28 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _frames_of(capture: Path) -> list[tuple[int, bytes]]:
-    from scapy.error import Scapy_Exception
+    """Every frame with its number. scapy hands over what is left of a broken one."""
+    from scapy.error import Scapy_Exception, log_runtime
     from scapy.utils import RawPcapReader
 
+    log_runtime.setLevel("ERROR")  # it warns of what is said below
+    frames = []
     try:
         with RawPcapReader(str(capture)) as reader:
-            return [(number, bytes(data)) for number, (data, _) in enumerate(reader, start=1)]
+            for number, (data, meta) in enumerate(reader, start=1):
+                captured = getattr(meta, "caplen", len(data))
+                if len(data) < captured:
+                    raise TrafficError(
+                        f"{capture} is truncated: frame {number} has {len(data)} of its {captured} bytes; "
+                        "capture it again"
+                    )
+                frames.append((number, bytes(data)))
     except FileNotFoundError:
         raise TrafficError(f"{capture} does not exist") from None
     except (Scapy_Exception, OSError, EOFError) as error:
-        raise TrafficError(f"{capture} is not a capture that can be read: {error}") from None
+        said = error.strerror if isinstance(error, OSError) else str(error).rstrip("!.")
+        raise TrafficError(f"{capture} is not a capture that can be read: {said}") from None
+    return frames
 
 
 if __name__ == "__main__":

@@ -24,15 +24,21 @@ ARTIFACT_NAMES = {"spec": "PNA, compiled by p4c-dpdk", "json": "v1model, compile
 
 
 def print_table(artifact: str, verdicts: Sequence[Verdict]) -> None:
-    """One line a row; what differs is shown below its row."""
+    """One line a row: what was checked, packets, expected, seen."""
+    what, expected = (max(len(text) for text in column) for column in _columns(verdicts))
     print(f"\n{artifact} ({ARTIFACT_NAMES[artifact]})")
-    print(f"  {'':4} {'kind':<12} {'what':<52} {'packets':>7}  seen")
+    print(f"  {'':4} {'kind':<12} {'what':<{what}} {'packets':>7}  {'expected':<{expected}}  seen")
     for v in verdicts:
-        print(f"  {'ok' if v.ok else 'FAIL':4} {v.section:<12} {v.what:<52.52} {v.packets:>7}  {v.seen}")
-        if not v.ok:
-            print(f"  {'':4} {'':<12} {'expected':<52} {'':>7}  {v.expected}")
+        seen = "the same" if v.ok and v.seen == v.expected else v.seen
+        start = f"  {'ok' if v.ok else 'FAIL':4} {v.section:<12} {v.what:<{what}} {v.packets:>7}"
+        print(f"{start}  {v.expected:<{expected}}  {seen}")
     passed = sum(v.ok for v in verdicts)
     print(f"  {passed} of {len(verdicts)} as expected, {sum(v.packets for v in verdicts)} packets")
+
+
+def _columns(verdicts: Sequence[Verdict]) -> tuple[list[str], list[str]]:
+    """What sets the widths of the two long columns, their headings included."""
+    return ["what", *(v.what for v in verdicts)], ["expected", *(v.expected for v in verdicts)]
 
 
 def write_report(

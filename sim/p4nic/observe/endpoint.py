@@ -1,7 +1,7 @@
 """The counters over HTTP, for Prometheus and for curl: GET /metrics of `p4nic serve --metrics HOST:PORT`.
 
-In: a Switch, an address. Out: `metrics.render` as text. Called by the command line; a thread of its own, which
-takes the switch's lock while it reads the counters.
+In: a Switch, an address. Out: `metrics.render` as text. Called by the command line; a thread of its own,
+which takes the switch's lock while it reads the counters.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ COMPONENTS = (
     "docs",
     "manifests",
     "pipeline",
+    "ptf_tests",
     "sim",
     "tests",
     "tools",

@@ -12,7 +12,7 @@ PY     := $(BIN)/python
 PTF_TYPES = --allow-subclassing-any --allow-untyped-decorators
 
 # Checked apart from ptf_tests: both have a conftest.py, and neither is a package.
-SCRIPTS = $(wildcard tools/*.py tests/*.py pipeline/*.py examples/*.py benchmarks/*.py)
+SCRIPTS = $(wildcard tools/*.py tests/*.py pipeline/*.py examples/*.py benchmarks/*.py conformance/*.py)
 TYPED   = sim controlplane traffic $(patsubst %/,%,$(sort $(dir $(SCRIPTS))))
 
 .PHONY: help
@@ -66,8 +66,12 @@ pipeline: setup ## Recompile the P4 program (needs p4c)
 	@$(PY) pipeline/recompile.py
 
 .PHONY: conformance
-conformance: setup ## Run the P4Runtime and architecture conformance tests alone
-	@$(PY) -m pytest -q -n $(JOBS) -m conformance
+conformance: setup ## With P4C=checkout: p4c's corpora on every engine; without: the conformance tests
+	@$(if $(P4C),$(PY) -m conformance "$(P4C)" --jobs $(JOBS) --out docs/conformance.md $(ARGS),$(PY) -m pytest -q -n $(JOBS) -m conformance)
+
+.PHONY: fuzz
+fuzz: setup ## Feed COUNT (100000) damaged artifacts to both loaders
+	@$(PY) -m conformance.fuzz --count $(or $(COUNT),100000) --jobs $(JOBS) $(ARGS)
 
 .PHONY: image
 image: ## Build the runtime container image (needs docker)

@@ -91,8 +91,12 @@ def test_a_meter_of_pna_without_its_result(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "parameter",
-    [{"type": "header_stack", "value": "seg"}, {"type": "field", "value": ["seg", "x"]}, {"type": "header", "value": "seg"}],
-)  # fmt: skip
+    [
+        {"type": "header_stack", "value": "seg"},
+        {"type": "field", "value": ["seg", "x"]},
+        {"type": "header", "value": "seg"},
+    ],
+)
 def test_headers_nobody_declared(parameter: Json, tmp_path: Path) -> None:
     (finding,) = found(tmp_path, document("psa", call("assign", parameter)))
     assert (finding.rule, finding.where) == ("undeclared-header", "p.p4:7")

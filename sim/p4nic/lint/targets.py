@@ -81,7 +81,8 @@ def _spec(text: str, name: str, target: Target) -> Iterator[Finding]:
 
 def _json(text: str, name: str, info: P4Info | None, target: Target) -> Iterator[Finding]:
     if not bmv2_json.is_bmv2_json(text):
-        raise ArtifactError(f"{name} is JSON of another kind; lint takes that of p4c's BMv2 compilers")
+        kinds = "that of p4c-bm2-ss, p4c-bm2-psa or p4c-bm2-pna"
+        raise ArtifactError(f"{name} is JSON of another kind; lint takes {kinds}")
     document: Json = json.loads(text)
     architecture = _architecture(document)
     if target.startswith("dpdk"):
@@ -106,7 +107,7 @@ def _pna_json(document: Json) -> Iterator[Finding]:
         if node.get("op") == "add_entry":
             yield Finding(
                 "warning", "unmarked-learner", where, "the action adds an entry on a miss",
-                "the JSON does not say that the table is add-on-miss, nor its idle timeout and expiry profiles: "
-                "p4nic takes what the program implies and the usual times",
+                "the JSON does not say that the table is add-on-miss, nor its idle timeout and expiry "
+                "profiles: p4nic takes what the program implies and the usual times",
                 "state them in the side file beside the JSON (docs/run-your-own-p4.md)",
             )  # fmt: skip

@@ -17,6 +17,10 @@ SPEC_REFUSED_BY_DPDK = "p4c-dpdk wrote what DPDK refuses as well"
 SPEC_REFUSALS = (
     ("wrote a header field without its header", SPEC_REFUSED_BY_DPDK),
     ("left a key of kind selector in an ordinary table", SPEC_REFUSED_BY_DPDK),
-    ("which p4c-dpdk leaves out of the .spec", "p4c-dpdk dropped the program's table entries"),
 )
 """Sentences of UnsupportedError for a .spec that is refused on purpose, and what they have in common."""
+
+SPEC_AGAINST_P4INFO = (
+    "p4c-dpdk left out of the .spec what the P4Info of the same run promises (entries, PSA's egress, actions of "
+    "a shared profile), so p4nic refuses the pair and loads the .spec alone"
+)

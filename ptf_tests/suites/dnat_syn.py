@@ -2,7 +2,8 @@
 
 from scapy.layers.inet import IP, TCP
 
-from harness.cluster import cluster, service
+from harness.cluster import UDP, cluster, service
+from harness.conversation import ask, connect
 from harness.lb_base import LbTest
 from harness.oracle import chosen
 from harness.packets import built, tcp, translated
@@ -42,3 +43,15 @@ class UnusualSynIsBalanced(LbTest):
         self.send(POD1, syn)
         server = chosen(WEB, syn, self.target)
         self.expect(server, translated(syn, dst=server.ip, dport=8080))
+
+
+class SamePortOnBothSides(LbTest):
+    """port == targetPort: only the address changes, there and back, TCP and UDP."""
+
+    def runTest(self) -> None:
+        same = service("same", "10.96.0.12", 8080, [POD2], target_port=8080)
+        dns = service("dns", "10.96.0.53", 53, [POD3], target_port=53, protocol=UDP)
+        self.apply(cluster(same, dns))
+        for client in (POD1, CLIENT, REMOTE_B):
+            connect(self, client, same, 41500).to_server("PA", b"data")
+            ask(self, client, dns, 41500).to_server(payload=b"more")

@@ -12,9 +12,11 @@ from p4nic.errors import ErrorKind, StateError, TargetError
 from p4nic.ir.program import ActionCall, Any, Exact, Lpm, Ternary
 from p4nic.target.entities import (
     CloneSessionEntry,
+    Entity,
     EntryKey,
     MeterCell,
     MulticastGroup,
+    Operation,
     RegisterCell,
 )
 from p4nic.target.switch import Switch
@@ -46,6 +48,32 @@ def test_a_batch_of_a_thousand_changes_is_one_transaction() -> None:
         outcomes = switch.burst([(0, frame(1, number)) for number in range(1000)])
         assert [o.sent[0][0] for o in outcomes] == [number % 5 for number in range(1000)]
         assert switch.tables.entry_count("same") == 1000
+
+
+def test_a_full_table_is_exchanged_in_one_batch(switch: Switch) -> None:
+    old = [entry("same", Exact(number), 1) for number in range(64)]
+    new = [entry("same", Exact(number + 1000), 2) for number in range(64)]
+    assert not any(switch.tables.batch([("insert", e) for e in old]))
+    exchange: list[tuple[Operation, Entity]] = [*(("delete", e) for e in old), *(("insert", e) for e in new)]
+    assert not any(switch.tables.batch(exchange))
+    assert {ports(switch, frame(1, number + 1000))[0] for number in range(64)} == {2}
+    assert {ports(switch, frame(1, number))[0] for number in range(64)} == {7}
+    with pytest.raises(StateError, match="full with 64 entries") as caught:
+        switch.tables.insert(entry("same", Exact(5), 1))
+    assert caught.value.kind is ErrorKind.RESOURCE_EXHAUSTED
+
+
+def test_an_undone_batch_leaves_dpdk_as_it_was(switch: Switch) -> None:
+    switch.tables.insert(entry("same", Exact(9), 3))
+    wrong = entry("same", Exact(9), 5)
+    updates: list[tuple[Operation, Entity]] = [
+        ("modify", entry("same", Exact(9), 4)),
+        ("insert", entry("same", Exact(8), 4)),
+        ("insert", wrong),
+    ]
+    results = switch.tables.batch(updates, "rollback")
+    assert [r.kind.name if r else "" for r in results] == ["ABORTED", "ABORTED", "ALREADY_EXISTS"]
+    assert (ports(switch, frame(1, 9)), ports(switch, frame(1, 8))) == ([3], [7])
 
 
 def test_the_higher_priority_wins_and_one_below_it_comes_back(switch: Switch) -> None:

@@ -97,7 +97,9 @@ class State:
         """Everything to send with the next commit, members before the entries that need them."""
         out = [change for profile in self.profiles.values() for change in self._member_changes(profile)]
         for table in self.tables.values():
-            out += [self._entry_change(table, slot) for slot in table.changed]
+            # Deletions first: a full table can be exchanged in one batch.
+            ordered = sorted(table.changed, key=lambda slot: slot in table.slots)
+            out += [self._entry_change(table, slot) for slot in ordered]
             if table.default_changed:
                 number, data = self._call(table.spec, table.default)
                 out.append(_change(_DEFAULT, table.spec.name, Slot(b"", b""), 0, number, data))

@@ -5,6 +5,8 @@
 #include "shim.h"
 
 #define MOST_ACTIONS 4096
+#define MOST_TABLES 1024
+#define MOST_DATA 65536
 
 /* --- what the pipeline has --- */
 
@@ -83,11 +85,76 @@ void control_describe(void)
 
 enum change { ADD = 1, DELETE = 2, DEFAULT = 3 };
 
+/* A table that takes single entries (exact match) is written directly, through the functions DPDK gives out
+ * for it. The other way, rte_swx_ctl_pipeline_table_entry_add(), compares each new entry with all that are
+ * there. DPDK keeps two states of all tables and swaps them at a commit: both are written, with the same
+ * changes in the same order, so that an entry has the same place in both.
+ */
+static struct rte_swx_table_state *states[2];
+static struct direct {
+	char name[RTE_SWX_CTL_NAME_SIZE];
+	struct rte_swx_table_ops ops;
+} direct[MOST_TABLES];
+
+/* Something waits for rte_swx_ctl_pipeline_commit(). */
+static int pending;
+
+int control_begin(void)
+{
+	struct rte_swx_ctl_table_info info;
+	uint32_t i;
+
+	if (target.info.n_tables > MOST_TABLES)
+		return -1;
+	rte_swx_pipeline_table_state_get(target.pipeline, &states[0]);
+	if (rte_swx_ctl_pipeline_commit(target.control, 1))
+		return -1;
+	rte_swx_pipeline_table_state_get(target.pipeline, &states[1]);
+	for (i = 0; i < target.info.n_tables; i++) {
+		int is_stub = 1;
+
+		rte_swx_ctl_table_info_get(target.pipeline, i, &info);
+		rte_swx_ctl_table_ops_get(target.pipeline, i, &direct[i].ops, &is_stub);
+		if (!is_stub && direct[i].ops.add && direct[i].ops.del)
+			strcpy(direct[i].name, info.name);
+	}
+	return states[0] == states[1];
+}
+
+static int apply_directly(uint32_t table, enum change change, struct rte_swx_table_entry *entry, uint16_t size)
+{
+	static uint8_t data[MOST_DATA]; /* the table copies as much as its widest action needs */
+	int i, status = 0;
+
+	if (size > sizeof data)
+		return -1;
+	memset(data, 0, sizeof data);
+	memcpy(data, entry->action_data, size);
+	entry->action_data = data;
+	for (i = 0; i < 2 && !status; i++) {
+		void *object = states[i][table].obj;
+
+		status = change == ADD ? direct[table].ops.add(object, entry) : direct[table].ops.del(object, entry);
+	}
+	return status;
+}
+
+static uint32_t direct_number(const char *table)
+{
+	uint32_t i;
+
+	for (i = 0; i < target.info.n_tables; i++)
+		if (!strcmp(direct[i].name, table))
+			return i;
+	return UINT32_MAX;
+}
+
 static int apply(struct request *r)
 {
 	struct rte_swx_table_entry entry;
 	char table[RTE_SWX_CTL_NAME_SIZE];
 	enum change change = get_u8(r);
+	uint32_t number;
 	uint16_t n;
 
 	memset(&entry, 0, sizeof entry);
@@ -102,6 +169,10 @@ static int apply(struct request *r)
 	entry.action_data = (uint8_t *)(uintptr_t)get_bytes(r, n);
 	if (r->bad)
 		return -1;
+	number = direct_number(table);
+	if (number != UINT32_MAX && change != DEFAULT)
+		return apply_directly(number, change, &entry, n);
+	pending = 1;
 	switch (change) {
 	case ADD:
 		return rte_swx_ctl_pipeline_table_entry_add(target.control, table, &entry);
@@ -113,7 +184,9 @@ static int apply(struct request *r)
 	return -1;
 }
 
-/* All changes, then one commit: packets see all of them or none. Answer: number of the change that failed. */
+/* All changes, then one commit, between two bursts. Answer: number of the change that failed; what was written
+ * directly before it stays, and is set right by the next request.
+ */
 int32_t control_commit(struct request *r)
 {
 	uint32_t i, n = get_u32(r);
@@ -124,8 +197,9 @@ int32_t control_commit(struct request *r)
 	put_u32(status ? i - 1 : UINT32_MAX);
 	if (status)
 		rte_swx_ctl_pipeline_abort(target.control);
-	else
+	else if (pending)
 		status = rte_swx_ctl_pipeline_commit(target.control, 1);
+	pending = 0;
 	return status;
 }
 
@@ -226,6 +300,7 @@ int32_t control_group_add(struct request *r)
 	uint32_t group = 0;
 	int status;
 
+	pending = 1;
 	get_name(r, selector);
 	status = rte_swx_ctl_pipeline_selector_group_add(target.control, selector, &group);
 	put_u32(group);
@@ -236,6 +311,7 @@ int32_t control_group_delete(struct request *r)
 {
 	char selector[RTE_SWX_CTL_NAME_SIZE];
 
+	pending = 1;
 	get_name(r, selector);
 	return rte_swx_ctl_pipeline_selector_group_delete(target.control, selector, get_u32(r));
 }
@@ -246,6 +322,7 @@ int32_t control_member(struct request *r)
 	char selector[RTE_SWX_CTL_NAME_SIZE];
 	uint32_t group, member;
 
+	pending = 1;
 	get_name(r, selector);
 	group = get_u32(r);
 	member = get_u32(r);

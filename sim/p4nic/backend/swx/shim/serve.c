@@ -58,6 +58,8 @@ static int32_t build(struct request *r)
 		return refused("control", 0, 0, "");
 	rte_swx_ctl_pipeline_info_get(target.pipeline, &target.info);
 	clock_set(0);
+	if (control_begin())
+		return refused("tables", 0, 0, "");
 	if (learned_begin())
 		return refused("learners", 0, 0, "");
 	control_describe();

@@ -70,6 +70,7 @@ int32_t ports_process(struct request *r);
 
 /* --- control: each reads its arguments, puts its answer, returns a status --- */
 
+int control_begin(void);
 void control_describe(void);
 int32_t control_commit(struct request *r);
 int32_t control_register_read(struct request *r);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -27,7 +28,28 @@ def test_every_option_and_command_exists(capsys: pytest.CaptureFixture[str]) -> 
         main([command, "--help"])
     known = set(re.findall(r"--[a-z0-9-]+", capsys.readouterr().out))
     assert set(re.findall(r"(?<!-)--[a-z][a-z0-9-]*", PAGE)) <= known
-    assert set(re.findall(r"`p4nic ([a-z]+)", PAGE)) == set(COMMANDS)
+    assert set(re.findall(r"`p4nic ([a-z]+(?:-[a-z]+)?)", PAGE)) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("artifact", ["", "k8s_lb.json"])
+def test_every_event_of_explain_json_is_described(
+    artifact: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    described = {
+        kind: set(re.findall(r"`(\w+)`", row))
+        for kinds, row in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (.*) \|$", PAGE, re.MULTILINE)
+        for kind in re.findall(r"\w+", kinds)
+    }
+    entries = tmp_path / "lb.yaml"
+    entries.write_text(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0])
+    given = [str(Path(__file__).parents[1] / "pipeline" / "build" / artifact)] if artifact else []
+    for frame in (syn(), bytes(60), b"x"):
+        words = ["explain", *given, "--entries", str(entries), "--port", "1", "--hex", frame.hex(), "--json"]
+        assert main(words) == 0
+        (packet,) = json.loads(capsys.readouterr().out)
+        assert all(f"`{field}`" in PAGE for field in packet)
+        for event in packet["events"]:
+            assert set(event) - {"kind", "source"} <= described[event["kind"]], event
 
 
 def test_every_reason_of_the_target_is_listed() -> None:

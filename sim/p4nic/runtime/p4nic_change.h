@@ -4,7 +4,9 @@
 #define P4NIC_CHANGE_H
 #include "p4nic_table.h"
 
+#ifndef FAR_BYTES
 #define FAR_BYTES (256u << 10) /* tables beyond this miss the second-level cache often enough to prefetch */
+#endif
 
 COLD int table_start(struct table *t, u32 number, u32 capacity, u32 key, u32 args, u32 entry_bytes)
 {

@@ -7,7 +7,9 @@
 #include "p4nic_idmap.h"
 #include "p4nic_meter.h"
 
+#ifndef BURST
 #define BURST 32
+#endif
 #define EFFECTS 12
 #define FUEL 65536 /* backward jumps of one pass: only a loop that does not end uses them up */
 #define MAX_PASSES 16

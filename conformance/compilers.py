@@ -47,19 +47,25 @@ def compile_source(source: Source, binary: str, work: Path) -> Compiled:
     stem = work / f"{source.suite.replace(', ', '-')}-{source.name.replace('/', '-')}"
     json, p4info, failed = (stem.with_name(stem.name + e) for e in (".json", ".p4info.txtpb", ".failed"))
     if not json.exists() and not failed.exists():
-        command = [binary, *source.options, "--Wdisable", "-o", str(json), "--p4runtime-files", str(p4info)]
-        try:
-            done = subprocess.run(
-                [*command, str(source.path)], capture_output=True, text=True, check=False, timeout=TIMEOUT_S
-            )
-            reason = _first_error(done.stderr, done.returncode)
-        except subprocess.TimeoutExpired:
-            reason = f"no end after {TIMEOUT_S} s"
+        command = [binary, *source.options, "--Wdisable", "-o", str(json)]
+        reason = _run([*command, "--p4runtime-files", str(p4info), str(source.path)])
+        if not json.exists():
+            reason = _run([*command, str(source.path)])  # some programs have no P4Info: ids that clash
+            p4info.unlink(missing_ok=True)
         if not json.exists():
             failed.write_text(reason, encoding="utf-8")
     if json.exists():
         return Compiled(json, p4info if p4info.exists() else None)
     return Compiled(None, reason=failed.read_text(encoding="utf-8"))
+
+
+def _run(command: list[str]) -> str:
+    """Run p4c; its first error, should it have failed."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return f"no end after {TIMEOUT_S} s"
+    return _first_error(done.stderr, done.returncode)
 
 
 def _first_error(text: str, code: int) -> str:

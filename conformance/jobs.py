@@ -14,7 +14,7 @@ from typing import final
 
 from conformance.compilers import compile_source
 from conformance.corpora import Golden, Source
-from conformance.known import KNOWN, SPEC_AGAINST_P4INFO, SPEC_REFUSALS
+from conformance.known import JSON_REFUSALS, KNOWN, SPEC_AGAINST_P4INFO, SPEC_REFUSALS
 from conformance.results import Result
 from p4nic.backend.api import Options
 from p4nic.cli.common import backend
@@ -30,7 +30,8 @@ from p4nic.load.artifact import load_program
 from p4nic.stf.runner import run_text
 from p4nic.target.switch import Switch
 
-LOAD_JSON, LOAD_SPEC = "Load BMv2 JSON", "Load golden .spec"
+LOAD_JSON, LOAD_PAIR = "Load BMv2 JSON", "Load BMv2 JSON with its P4Info"
+LOAD_SPEC = "Load golden .spec"
 AGREE = "Engines agree"
 TRACED = "interp, traced"
 SEED = "p4nic"
@@ -58,7 +59,6 @@ def _source(source: Source, settings: Settings) -> Iterator[Result]:
     if source.reason:
         yield Result(source.suite, source.name, "", "not applicable", source.reason, source.reason)
         return
-    suite = LOAD_JSON
     binary = settings.binaries.get(source.compiler)
     if binary is None:
         why = f"{source.compiler} is neither in the checkout's build folder nor on PATH"
@@ -72,18 +72,30 @@ def _source(source: Source, settings: Settings) -> Iterator[Result]:
     started = time.perf_counter()
     try:
         program = load_program([compiled.json])
-        seconds = time.perf_counter() - started
-        if compiled.p4info is not None:
-            load_program([compiled.json], compiled.p4info)
     except P4nicError as error:
-        yield _failed(suite, source.name, "", str(error))
+        sentence = str(error)
+        common = next((common for part, common in JSON_REFUSALS if part in sentence), "")
+        if common:
+            yield from _not_applicable(source, sentence, common)
+        else:
+            yield _failed(LOAD_JSON, source.name, "", sentence)
         return
-    yield Result(suite, source.name, "", "passed", seconds=seconds)
+    yield Result(LOAD_JSON, source.name, "", "passed", seconds=time.perf_counter() - started)
+    if compiled.p4info is not None:
+        yield _with_p4info(source, compiled.json, compiled.p4info)
     if source.stf is not None:
         text = source.stf.read_text(encoding="utf-8")
         for engine in (settings.engines[0], TRACED, *settings.engines[1:]):
             yield _stf(source, text, program, engine)
     yield from _agree(f"{source.name} ({source.architecture})", program, settings)
+
+
+def _with_p4info(source: Source, json: Path, p4info: Path) -> Result:
+    try:
+        load_program([json], p4info)
+    except P4nicError as error:
+        return _failed(LOAD_PAIR, source.name, "", str(error))
+    return Result(LOAD_PAIR, source.name, "", "passed")
 
 
 def _not_applicable(source: Source, reason: str, group: str) -> Iterator[Result]:

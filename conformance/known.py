@@ -13,14 +13,25 @@ KNOWN = {
     ),
 }
 
+JSON_REFUSED_BY_BMV2 = "p4c names a header that it does not declare; BMv2 refuses the file as well"
+JSON_REFUSALS = (
+    ("the undeclared header", JSON_REFUSED_BY_BMV2),
+    ("there is no header type named", JSON_REFUSED_BY_BMV2),
+)
+"""Parts of the sentences for a JSON that is refused on purpose, and what they have in common."""
+
 SPEC_REFUSED_BY_DPDK = "p4c-dpdk wrote what DPDK refuses as well"
 SPEC_REFUSALS = (
     ("wrote a header field without its header", SPEC_REFUSED_BY_DPDK),
     ("left a key of kind selector in an ordinary table", SPEC_REFUSED_BY_DPDK),
+    (
+        "the extern ipsec_accelerator needs an engine",
+        "the IPsec accelerator, which p4nic declares and refuses",
+    ),
 )
-"""Sentences of UnsupportedError for a .spec that is refused on purpose, and what they have in common."""
+"""Parts of the sentences for a .spec that is refused on purpose, and what they have in common."""
 
 SPEC_AGAINST_P4INFO = (
-    "p4c-dpdk left out of the .spec what the P4Info of the same run promises (entries, PSA's egress, actions of "
-    "a shared profile), so p4nic refuses the pair and loads the .spec alone"
+    "p4c-dpdk left out of the .spec what the P4Info of the same run promises (entries, PSA's egress, actions "
+    "of a shared profile), so p4nic refuses the pair and loads the .spec alone"
 )

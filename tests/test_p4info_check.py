@@ -95,3 +95,23 @@ def test_parameters(nat: Program) -> None:
 
 def test_missing_counter(nat: Program) -> None:
     assert refusal(replace(nat, counters={})) == "its counter Main.drops is not in the artifact"
+
+
+def test_translated_types_have_a_width_of_their_own() -> None:
+    """`@p4runtime_translation("…", 32) type bit<48> mac_t;`: 32 bits on the wire, 48 in the artifact."""
+    from pathlib import Path
+
+    from p4nic.load.artifact import load_program
+    from p4nic.load.p4info import decode_p4info, parse_p4info
+
+    build = Path(__file__).parent / "programs" / "build"
+    program = load_program([build / "v1_arrays.json"])
+    message = parse_p4info((build / "v1_arrays.p4info.txtpb").read_bytes(), "v1_arrays")
+    field = message.tables[0].match_fields[0]
+    field.bitwidth = 5
+    with pytest.raises(ArtifactError, match="is 8 bits wide in the artifact and 5 in the P4Info"):
+        check(program, decode_p4info(message))
+    field.type_name.name = "wire_t"
+    message.type_info.new_types["wire_t"].translated_type.sdn_bitwidth = 5
+    message.type_info.new_types["wire_t"].translated_type.uri = "x"
+    check(program, decode_p4info(message))

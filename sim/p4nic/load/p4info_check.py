@@ -81,7 +81,8 @@ def _check_key(program: Program, table: Table, key: Key, field: MatchFieldInfo) 
     place = f"key {field.name} of table {table.name}"
     if key.name != field.name:
         raise _mismatch(program, f"{place} is called {key.name} in the artifact")
-    if field.width and key.width != field.width:
+    # A translated type has the width of the wire in the P4Info and the target's in the artifact.
+    if field.width and field.translation is None and key.width != field.width:
         raise _mismatch(
             program, f"{place} is {key.width} bits wide in the artifact and {field.width} in the P4Info"
         )
@@ -101,7 +102,7 @@ def _check_action(program: Program, action: Action, wanted: ActionInfo) -> None:
             f"({', '.join(want)}) in the P4Info",
         )
     for param, field in zip(action.params, wanted.params, strict=True):
-        if field.width and param.width != field.width:
+        if field.width and field.translation is None and param.width != field.width:
             raise _mismatch(
                 program,
                 f"parameter {param.name} of action {wanted.name} is {param.width} bits wide "

@@ -13,6 +13,7 @@ import random
 import shutil
 import sys
 import tempfile
+import traceback
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +135,15 @@ class PtfItem(pytest.Item):
             if made.process is not None:
                 self.add_report_section("call", "target's log", _tail(made.process.log))
             raise outcome.first[1].with_traceback(outcome.first[2])
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        """The traceback from the suite on; what pytest and unittest did before it helps nobody."""
+        stack = traceback.extract_tb(excinfo.tb)
+        own = [frame for frame in stack if Path(frame.filename).is_relative_to(SUITES.parent)]
+        own = [frame for frame in own if frame.filename != __file__] or list(stack)
+        # The reason comes first: pytest's summary shows the first line.
+        lines = [*traceback.format_exception_only(excinfo.value), *traceback.format_list(own)]
+        return "".join(lines)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, f"{self.case.__name__}[{self.testbed.name}]"

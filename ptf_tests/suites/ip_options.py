@@ -28,3 +28,16 @@ class OptionsAreSkippedAndKept(LbTest):
                 query = udp(POD1, VIP, port, 53, options=options)
                 self.send(POD1, query)
                 self.expect(where, translated(query, dst=where.ip, dport=8080))
+
+
+class EveryLength(LbTest):
+    """One to ten words of options, from a pod and out of a tunnel."""
+
+    def runTest(self) -> None:
+        self.apply(cluster(service("web", VIP, 80, [POD2])))
+        for client in (POD1, REMOTE_B):
+            for words in range(1, 11):
+                syn = tcp(client, VIP, 42000 + words, 80, options=[IPOption_NOP()] * 4 * words)
+                self.assertEqual(syn.ihl, 5 + words)
+                self.send(client, syn)
+                self.expect(POD2, translated(syn, dst=POD2.ip, dport=8080))

@@ -3,7 +3,7 @@
 from harness.cluster import cluster, service
 from harness.lb_base import LbTest
 from harness.packets import tcp, translated
-from harness.topology import CLIENT, POD1, POD2
+from harness.topology import CLIENT, NODE, POD1, POD2, REMOTE_B
 
 VIP = "10.96.0.34"
 
@@ -33,3 +33,29 @@ class NoneLeft(LbTest):
             self.send(POD1, packet)
             self.expect_drop("ttl_expired")
         self.assert_unknown(*dying)
+
+
+class TheNodeIsNoHop(LbTest):
+    """A packet for the node itself arrives with the TTL it has, even 1; with 0 it does not."""
+
+    def runTest(self) -> None:
+        self.apply(cluster())
+        for sender in (POD1, CLIENT):
+            last = tcp(sender, NODE, 40003, 10250, ttl=1)
+            self.send(sender, last)
+            self.expect(NODE, translated(last, hops=0))
+            self.send(sender, tcp(sender, NODE, 40004, 10250, ttl=0))
+            self.expect_drop("ttl_expired")
+
+
+class TunnelsAreHops(LbTest):
+    """Into the tunnel and out of it: TTL 1 ends here, 2 goes on as 1."""
+
+    def runTest(self) -> None:
+        self.apply(cluster())
+        for sender, receiver in ((POD1, REMOTE_B), (REMOTE_B, POD1)):
+            self.send(sender, tcp(sender, receiver, 40005, 80, ttl=1))
+            self.expect_drop("ttl_expired")
+            syn = tcp(sender, receiver, 40006, 80, ttl=2)
+            self.send(sender, syn)
+            self.expect(receiver, translated(syn))

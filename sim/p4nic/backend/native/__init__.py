@@ -4,7 +4,7 @@
     Pipeline
                                                           runtime/*.h (tables, timers, bursts) ▲
 
-Choice of technique and measured speed: docs/decisions/0003-native-engine.md.
+Choice of technique and measured speed: docs/decisions/native-engine.md.
 """
 
 from p4nic.backend.native.pipeline import NativeBackend, NativePipeline, emit

@@ -35,7 +35,7 @@ FLAGS = (
     "-shared",
 )
 OPTIMISE = ("-O2",)
-"""docs/decisions/0003-native-engine.md has what -O1 and -O3 gave."""
+"""docs/decisions/native-engine.md has what -O1 and -O3 gave."""
 
 
 @final

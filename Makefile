@@ -41,7 +41,7 @@ check: setup ## Format, lint, types, import contracts, sizes, names, machine pat
 	try() { echo "-- $$1"; shift; "$$@" || failed+=("$$*"); }; \
 	try "format" $(BIN)/ruff format --quiet --check --output-format concise .; \
 	try "lint" $(BIN)/ruff check --quiet --output-format concise .; \
-	try "types" env MYPYPATH=tests:examples $(BIN)/mypy $(TYPED); \
+	try "types" env MYPYPATH=tests:examples:benchmarks $(BIN)/mypy $(TYPED); \
 	$(if $(wildcard ptf_tests/*.py),try "types of ptf_tests" env MYPYPATH=ptf_tests $(BIN)/mypy $(PTF_TYPES) ptf_tests;) \
 	try "import contracts" $(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache; \
 	try "sizes, names, machine paths" env PYTHONPATH=tools $(PY) -m repocheck; \

@@ -20,8 +20,8 @@ def test_missing_compiler_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        "recompile: p4c-dpdk is not on PATH. Install p4c (https://github.com/p4lang/p4c) or use the image that "
-        "has it; the committed outputs in build/ need no compiler.\n"
+        "recompile: p4c-dpdk is not on PATH. Install p4c (https://github.com/p4lang/p4c) or use the image "
+        "that has it; the committed outputs in build/ need no compiler.\n"
     )
     assert FINGERPRINT.read_bytes() == before
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from bmv2_json_samples import (
     Json,
     action,
@@ -20,6 +21,7 @@ from bmv2_json_samples import (
     table,
 )
 
+from p4nic.errors import ArtifactError
 from p4nic.ir.ops import Const, Ref, Valid
 from p4nic.ir.program import (
     Action,
@@ -344,3 +346,9 @@ def test_a_primitive_with_a_position_names_its_source() -> None:
     doc = document(actions=ACTIONS, pipelines=[pipeline("ingress", "t", tables=[t]), pipeline("egress")])
     assert str(loaded(doc).tables["t"].source) == "a.p4:3"
     assert primitive("exit")["op"] == "exit"
+
+
+def test_two_keys_of_one_name_are_refused() -> None:
+    twice = table("t", key("exact", "h", "a"), key("exact", "h", "a"), actions={0: "act"})
+    with pytest.raises(ArtifactError, match=r"two keys are named 'h\.a'"):
+        loaded(document(actions=[action("act")], pipelines=[pipeline("ingress", "t", tables=[twice])]))

@@ -40,6 +40,9 @@ NO_ACTION = "NoAction"
 def load_table(node: Node, scope: Scope, actions: Actions, profiles: Mapping[str, ActionProfile]) -> Table:
     name = node.name()
     keys = tuple(_key(k, scope) for k in node.items("key"))
+    for first, key in enumerate(keys):
+        if any(key.name == other.name for other in keys[:first]):
+            raise node.get("key").fail(f"two keys are named {key.name!r}.")
     names = tuple(dict.fromkeys(a.name for a in _table_actions(node, actions)))
     default, is_const, extra = _default(node, actions, names)
     entries = _entries(node, keys, actions, names)

@@ -56,8 +56,14 @@ def test_diff_without_a_switch_prints_all_updates_in_order(capsys: pytest.Captur
         (["status", "--p4rt", "unix:/nope.sock", "-f", "x"], "give both or none"),
         (
             ["apply", *INPUTS, "--p4rt", "unix:/nope.sock", "--pipeline", "/nope.txtpb", "/nope.json"],
-            "the pipeline files cannot be used",
+            "the pipeline files cannot be used (/nope.txtpb: No such file or directory); check --pipeline",
         ),
+        (
+            ["apply", *INPUTS, "--p4rt", "unix:/nope.sock", "--pipeline", __file__, __file__],
+            "the pipeline files cannot be used (1:1 : ",
+        ),
+        (["apply", *INPUTS, "--p4rt", "unix:/nope.sock", "--election-id", "0"], "--election-id 0 is outside"),
+        (["status", "--p4rt", "unix:/nope.sock", "--device-id", "-1"], "--device-id -1 is outside"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(

@@ -246,6 +246,10 @@ def test_an_empty_switch_is_refused_in_one_sentence_and_loaded_when_asked(tmp_pa
         with pytest.raises(SwitchError, match=r"has no pipeline; pass --pipeline P4INFO CONFIG to load one"):
             controller(made).__enter__()
         node = load_node_config(SHOP / "node-a.yaml")
+        mixed = (ARTIFACTS[Target.PNA][0], ARTIFACTS[Target.V1MODEL][1])
+        with pytest.raises(SwitchError, match=r"refused the pipeline \(the P4Info does not match") as refused:
+            Controller(made.address, node=node, artifact=mixed).__enter__()
+        assert refused.value.kind is SwitchErrorKind.NO_PIPELINE
         with Controller(made.address, node=node, artifact=ARTIFACTS[Target.PNA]) as lb:
             assert lb.apply(shop()).inserted > 5000
         with Controller(made.address, node=node, artifact=ARTIFACTS[Target.PNA]) as lb:

@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
+        _check_numbers(options)
         return command(options)
     except LbctlError as error:
         print(f"lbctl: {error}", file=sys.stderr)
@@ -134,6 +135,15 @@ def _add_switch(command: argparse.ArgumentParser, required: bool) -> None:
     command.add_argument(
         "--device-id", type=int, default=1, metavar="N", help="P4Runtime device id (default 1)"
     )
+
+
+def _check_numbers(options: argparse.Namespace) -> None:
+    """Raises UsageError for ids that P4Runtime has no room for; gRPC would break off without a reason."""
+    election_id, device_id = getattr(options, "election_id", None), getattr(options, "device_id", 1)
+    if election_id is not None and not 1 <= election_id < 1 << 128:
+        raise UsageError(f"--election-id {election_id} is outside 1..2^128-1; the highest one writes")
+    if not 0 <= device_id < 1 << 64:
+        raise UsageError(f"--device-id {device_id} is outside 0..2^64-1; p4nic's is 1")
 
 
 def _say(sentence: str) -> None:

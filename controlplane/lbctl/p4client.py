@@ -17,6 +17,7 @@ import finsy
 import finsy.p4client
 from finsy.p4client import P4Error
 from finsy.switch import SwitchEvent
+from google.protobuf import text_format
 
 from lbctl.entries import (
     ACTION_PARAMS,
@@ -99,13 +100,23 @@ class P4RuntimeTransport:
         await self.close()
         try:
             switch = finsy.Switch("lbctl", self._address, self._options)
-        except (OSError, ValueError) as error:
-            said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        except (OSError, ValueError, text_format.ParseError) as error:
+            said = (
+                f"{error.filename}: {error.strerror}"
+                if isinstance(error, OSError)
+                else str(error).rstrip(".")
+            )
             raise SwitchError(
                 SwitchErrorKind.NO_PIPELINE, f"the pipeline files cannot be used ({said}); check --pipeline"
             ) from None
+        unready = _reasons_of(switch)
         with self._translated("connect"):
-            await asyncio.wait_for(switch.__aenter__(), self._timeout)
+            try:
+                await asyncio.wait_for(switch.__aenter__(), self._timeout)
+            except asyncio.CancelledError:
+                if not unready:
+                    raise  # somebody cancelled us
+                raise _refused_pipeline(unready[0], f"the switch at {self._address}") from None
         self._switch = switch
         # What is left is of the former connection. The queue stays: somebody may wait on it.
         while not self._events.empty():
@@ -303,6 +314,31 @@ class P4RuntimeTransport:
             raise SwitchError(
                 SwitchErrorKind.NO_PIPELINE, f"{where} runs another version of the pipeline: {error}"
             ) from None
+
+
+def _reasons_of(switch: finsy.Switch) -> list[finsy.P4ClientError]:
+    """Will hold why the switch could not get ready: finsy only logs that, and cancels its caller."""
+    reasons: list[finsy.P4ClientError] = []
+    ready = switch._ready
+
+    async def keeping() -> None:
+        try:
+            await ready()  # type: ignore[no-untyped-call]
+        except finsy.P4ClientError as error:
+            reasons.append(error)
+            raise
+
+    switch._ready = keeping  # type: ignore[method-assign]
+    return reasons
+
+
+def _refused_pipeline(error: finsy.P4ClientError, where: str) -> SwitchError:
+    if error.code in _GONE:
+        return SwitchError(*_explain(error, where, "connect"))
+    said = error.message or error.code.name
+    return SwitchError(
+        SwitchErrorKind.NO_PIPELINE, f"{where} refused the pipeline ({said}); check the files of --pipeline"
+    )
 
 
 def _explain(error: finsy.P4ClientError, where: str, doing: str) -> tuple[SwitchErrorKind, str]:

@@ -1,5 +1,5 @@
-"""The native backend by command: `p4nic run` gives the interpreter's bytes, and what a missing or broken compiler
-leads to."""
+"""The native backend by command: `p4nic run` gives the interpreter's bytes, and what a missing or broken
+compiler leads to."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def test_without_a_compiler_the_interpreter_serves_and_says_so(tmp_path: Path) -
 
 def test_a_compiler_that_refuses_ends_in_one_sentence_with_the_file(tmp_path: Path) -> None:
     broken = tmp_path / "cc"
-    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && echo broken 1.0 && exit 0\necho "error: no" >&2\nexit 1\n')
+    version = '[ "$1" = --version ] && echo broken 1.0 && exit 0'
+    broken.write_text(f'#!/bin/sh\n{version}\necho "error: no" >&2\nexit 1\n')
     broken.chmod(broken.stat().st_mode | stat.S_IXUSR)
     done = fresh(words(tmp_path, "native"), CC=str(broken), XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert done.returncode == 2

@@ -22,6 +22,11 @@ _FIELDS = (
     "ingress_global_timestamp",
     "egress_global_timestamp", "enq_timestamp", "mcast_grp", "egress_rid", "parser_error",
 )  # fmt: skip
+CORE_ERRORS = {
+    "NoError": 0, "PacketTooShort": 1, "NoMatch": 2, "StackOutOfBounds": 3, "HeaderTooShort": 4,
+    "ParserTimeout": 5, "ParserInvalidArgument": 6,
+}  # fmt: skip
+"""core.p4's errors in BMv2's numbering, for an artifact that leaves the list out."""
 
 
 @final
@@ -111,7 +116,7 @@ class V1ModelArch:
         return [x for x in v.all() if wanted >> x.bit & 1]
 
     def error_code(self, name: str) -> int:
-        return self.program.errors.get(name, 0)
+        return (CORE_ERRORS | dict(self.program.errors)).get(name, 0)
 
     def reasons(self) -> tuple[str, ...]:
         return REASONS

@@ -62,6 +62,7 @@ def hash_text(
     inputs: tuple[Operand, ...],
     host_order: bool,
     with_payload: bool,
+    skip_invalid: bool,
     scope: Scope,
 ) -> str:
     """The hash of the inputs as a u64 expression."""
@@ -71,6 +72,8 @@ def hash_text(
             f"the native backend does not know the hash algorithm {algorithm}; use --backend interp"
         )
     widths = [out.shape(o, scope)[0] for o in inputs]
+    if skip_invalid and not host_order and _leaves_gaps(out, function, inputs, widths):
+        return _hash_of_valid(out, function, inputs, widths, with_payload, scope)
     if function == "csum16" and not host_order and not (with_payload and byte_count(sum(widths)) % 2):
         total = words_sum(out, inputs, widths, scope)
         payload = (
@@ -85,6 +88,48 @@ def hash_text(
     fill(out, buffer, inputs, widths, scope)
     payload = "(struct piece){data + pos, len - pos}" if with_payload else "(struct piece){NULL, 0}"
     return f"hash_{function}((struct piece){{{buffer}, {size}}}, {payload})"
+
+
+def _leaves_gaps(out: Writer, function: str, inputs: tuple[Operand, ...], widths: Sequence[int]) -> bool:
+    """Whether it matters that fields of invalid headers are left out: not for a sum of whole words, to which
+    zeros add nothing."""
+    by_header: dict[str, int] = {}
+    runs: list[str] = []
+    for operand, width in zip(inputs, widths, strict=True):
+        name = operand.header if isinstance(operand, Ref) and operand.header not in out.v.metadata else ""
+        if name:
+            by_header[name] = by_header.get(name, 0) + width
+        if not runs or runs[-1] != name:
+            runs.append(name)
+    together = all(runs.count(name) == 1 for name in by_header)
+    whole = together and all(width % 16 == 0 for width in by_header.values())
+    return bool(by_header) and not (function == "csum16" and whole)
+
+
+def _hash_of_valid(
+    out: Writer,
+    function: str,
+    inputs: tuple[Operand, ...],
+    widths: Sequence[int],
+    with_payload: bool,
+    scope: Scope,
+) -> str:
+    """The hash where fields of invalid headers are left out: the others lie where run time says."""
+    buffer = out.fresh(f"u8[{max(byte_count(sum(widths)), 1)}]")
+    at = out.fresh("u32")
+    out.line(f"memset({buffer}, 0, sizeof {buffer});")
+    out.line(f"{at} = 0;")
+    for operand, width in zip(inputs, widths, strict=True):
+        there = out.v.valid(operand.header).name if isinstance(operand, Ref) else ""
+        if isinstance(operand, Ref) and operand.header in out.v.metadata:
+            there = ""
+        text = out.unsigned(operand, width, scope)
+        out.line(f"{f'if ({there}) ' if there else ''}{{")
+        out.line(f"    put_bits({buffer}, {at}, {text}, {width});")
+        out.line(f"    {at} += {width};")
+        out.line("}")
+    payload = "(struct piece){data + pos, len - pos}" if with_payload else "(struct piece){NULL, 0}"
+    return f"hash_{function}((struct piece){{{buffer}, ({at} + 7) / 8}}, {payload})"
 
 
 def _fill(out: Writer, buffer: str, inputs: tuple[Operand, ...], widths: Sequence[int], scope: Scope) -> None:
@@ -137,7 +182,7 @@ def hash_(
         text = f"e->round_robin[{len(counters)}]++"
         counters.append(None)
     else:
-        text = hash_text(out, op.algorithm, op.inputs, op.host_order, op.with_payload, scope)
+        text = hash_text(out, op.algorithm, op.inputs, op.host_order, op.with_payload, op.skip_invalid, scope)
     bound: int | None = 64
     if op.modulus is not None:
         if isinstance(op.modulus, Const):

@@ -176,6 +176,7 @@ class StateWriter:
                 profile.selector_inputs,
                 profile.selector_host_order,
                 False,
+                profile.selector_skip_invalid,
                 scope,
             )
         out.line(f"            u32 slot = group->slots[({chosen}) % group->count];")

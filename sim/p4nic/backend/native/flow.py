@@ -109,12 +109,19 @@ class Analysis:
                 found = self._operation(op, scope)
                 return Effect(uses | found.uses, found.kills, found.writes, found.pure, found.fails)
 
+    def _validities(self, inputs: tuple[Operand, ...]) -> int:
+        """The validity bits of the headers these are fields of."""
+        headers = {o.header for o in inputs if isinstance(o, Ref)} - self.v.metadata
+        return bits([self.v.valid(h) for h in sorted(headers)])
+
     def _selector(self, op: Find, scope: Scope) -> tuple[int, None]:
         name = op.site.table.implementation
         uses = 0
         if name is not None:
-            for operand in self.v.program.action_profiles[name].selector_inputs:
+            inputs = self.v.program.action_profiles[name].selector_inputs
+            for operand in inputs:
                 uses |= self.operand(operand, scope)
+            uses |= self._validities(inputs)
         meter_result = op.site.table.meter_result
         if meter_result is not None and meter_result.header not in self.v.metadata:
             uses |= 1 << self.v.valid(meter_result.header).bit
@@ -130,9 +137,12 @@ class Analysis:
             case ops.RecirculationId(dst):
                 stored = self.place(dst, scope)
                 return Effect(stored.uses, stored.kills, stored.writes, pure=True)
-            case ops.Hash(dst, algorithm):
+            case ops.Hash(dst, algorithm, inputs):
                 stored = self.place(dst, scope)
-                return Effect(stored.uses, stored.kills, stored.writes, pure=algorithm != "round_robin")
+                tests = self._validities(inputs) if op.skip_invalid else 0
+                return Effect(
+                    stored.uses | tests, stored.kills, stored.writes, pure=algorithm != "round_robin"
+                )
             case ops.ChecksumAdd(dst, src):
                 uses = bits([v.of_field(src, f.name) for f in v.held(src)]) if isinstance(src, str) else 0
                 stored = self.place(dst, scope)

@@ -33,6 +33,7 @@ from p4nic.target.switch import Switch
 LOAD_JSON, LOAD_PAIR = "Load BMv2 JSON", "Load BMv2 JSON with its P4Info"
 LOAD_SPEC = "Load golden .spec"
 AGREE = "Engines agree"
+CRASH = "No exception"
 TRACED = "interp, traced"
 SEED = "p4nic"
 
@@ -49,10 +50,13 @@ class Settings:
 
 
 def check(item: Source | Golden, settings: Settings) -> list[Result]:
-    """Everything about one program."""
-    if isinstance(item, Golden):
-        return list(_golden(item, settings))
-    return list(_source(item, settings))
+    """Everything about one program. An exception is what no program may cause: it is counted as a failure."""
+    results: list[Result] = []
+    try:
+        results.extend(_golden(item, settings) if isinstance(item, Golden) else _source(item, settings))
+    except Exception as error:  # noqa: BLE001 - the verdict of the run, not the run's own mistake
+        results.append(_failed(CRASH, item.name, "", f"{type(error).__name__}: {error}"))
+    return results
 
 
 def _source(source: Source, settings: Settings) -> Iterator[Result]:

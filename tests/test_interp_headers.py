@@ -336,3 +336,9 @@ def test_endless_loop_ends_with_a_reason() -> None:
         Switch((m("x"),), (Case((5,), (-1,), "s"),), "s"),
     ]
     assert dropped(stuck, bytes(4)) == "instruction limit"
+
+
+def test_a_header_without_fields_takes_nothing_and_is_valid() -> None:
+    code: list[Op] = [Extract("none"), Move(m("x"), Valid("none")), Emit("none"), Transmit(const(1))]
+    built = swx(code, types=[HeaderType("none_t", ())], headers={"none": "none_t"}, metadata={"x": 32})
+    assert pipeline(built).process([(0, b"\x01\x02")], 0)[0].sent == ((1, b"\x01\x02"),)

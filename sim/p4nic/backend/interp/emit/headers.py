@@ -135,7 +135,8 @@ def _unpack(type_: HeaderType, bits: str, varbit: str) -> list[str]:
 
 
 def _fill(out: CodeWriter, type_: HeaderType, start: str, stop: str, bits: str, varbit: str) -> None:
-    out.module.line(f"f[{start}:{stop}] = (1, {', '.join(_unpack(type_, bits, varbit))},)")
+    values = ["1", *_unpack(type_, bits, varbit)]  # a header may have no field at all
+    out.module.line(f"f[{start}:{stop}] = ({', '.join(values)},)")
 
 
 def extract(out: CodeWriter, op: Extract) -> None:

@@ -129,7 +129,7 @@ class PtfItem(pytest.Item):
         finally:
             made.dataplane.stop_pcap()
             if outcome.first is None:
-                shutil.rmtree(folder)
+                shutil.rmtree(folder, ignore_errors=True)
         if outcome.first is not None:
             self.add_report_section("call", "frames", str(next(folder.iterdir())))
             if made.process is not None:

@@ -78,8 +78,8 @@ def translated(
     out.src, out.dst = src or out.src, dst or out.dst
     out.ttl -= hops
     del out.chksum
-    transport = next((out[layer] for layer in (TCP, UDP) if layer in out), None)
-    if transport is not None:
+    transport = out.payload  # not out[TCP]: what is in a tunnel of the pods' own is payload
+    if isinstance(transport, TCP | UDP):
         transport.sport = transport.sport if sport is None else sport
         transport.dport = transport.dport if dport is None else dport
         if not (isinstance(transport, UDP) and transport.chksum == 0):

@@ -133,14 +133,18 @@ def five_tuple(packet: Packet) -> FiveTuple:
     """The flow key of an IP packet, as docs/pipeline.md defines it."""
     ip = packet[IP]
     sport = dport = 0
-    first = ip.frag == 0
-    if first and ip.proto in (6, 17) and (ip.haslayer(TCP) or ip.haslayer(UDP)):
-        transport = ip[TCP] if ip.haslayer(TCP) else ip[UDP]
-        sport, dport = transport.sport, transport.dport
-    elif first and ip.haslayer(ICMP) and ip[ICMP].type == 8:
-        sport = ip[ICMP].id
-    elif first and ip.haslayer(ICMP) and ip[ICMP].type == 0:
-        dport = ip[ICMP].id
+    transport = ip.payload
+    match transport:
+        case _ if ip.frag:
+            pass
+        case TCP() | UDP():
+            sport, dport = transport.sport, transport.dport
+        case ICMP(type=8):
+            sport = transport.id
+        case ICMP(type=0):
+            dport = transport.id
+        case _:
+            pass
     return FiveTuple(address(ip.src), address(ip.dst), ip.proto, sport, dport)
 
 

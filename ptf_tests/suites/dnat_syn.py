@@ -29,7 +29,7 @@ class SynIsTranslated(LbTest):
 
 
 class UnusualSynIsBalanced(LbTest):
-    """A SYN is a SYN with ECN bits (D2), with PSH, with URG, and with data (TCP Fast Open, T14)."""
+    """A SYN is a SYN with ECN bits (D2), PSH, URG, data (TCP Fast Open) or reserved bits (T14)."""
 
     def runTest(self) -> None:
         self.apply(cluster(WEB))
@@ -39,10 +39,14 @@ class UnusualSynIsBalanced(LbTest):
             server = chosen(WEB, syn, self.target)
             self.expect(server, translated(syn, dst=server.ip, dport=8080))
             self.assert_pinned(syn, tcp(server, POD1, 8080, sport, "SA"))
-        syn = tcp(POD1, VIP, 41999, 80, "S", payload=b"early data")
-        self.send(POD1, syn)
-        server = chosen(WEB, syn, self.target)
-        self.expect(server, translated(syn, dst=server.ip, dport=8080))
+        early = tcp(POD1, VIP, 41999, 80, "S", payload=b"early data")
+        reserved = tcp(POD1, VIP, 41998, 80, "S")
+        reserved[TCP].reserved = 7
+        del reserved[TCP].chksum
+        for syn in (early, built(reserved)):
+            self.send(POD1, syn)
+            server = chosen(WEB, syn, self.target)
+            self.expect(server, translated(syn, dst=server.ip, dport=8080))
 
 
 class SamePortOnBothSides(LbTest):

@@ -67,6 +67,18 @@ class TwoVips(LbTest):
         talk.to_client("PA", b"still A")
 
 
+class TwoPortsOfOneVip(LbTest):
+    """VIP A:80 and VIP A:81 share the endpoint: the flows differ in the VIP's port and in nothing else."""
+
+    def runTest(self) -> None:
+        self.apply(cluster(A, service("a81", ip_text(A[0].cluster_ips[0]), 81, [POD2])))
+        talk = connect(self, POD1, A, SPORT)
+        second = Second(self, talk.vip, 81)
+        port = second.open()
+        second.exchange(port)
+        talk.to_client("PA", b"still port 80")
+
+
 class ServiceThenDirect(LbTest):
     """First through VIP A, then straight to the pod."""
 

@@ -182,12 +182,9 @@ class Analysis:
             case ops.CountDirect():
                 return Effect(1 << v.last("entry").bit)
             case ops.Forget():
-                bit = 1 << v.last("entry").bit
-                return Effect(0, 0, bit)
+                return Effect(0, 0, 1 << v.last("entry").bit)
             case ops.Advance() | ops.Verify() | ops.Reject() | ops.Switch():
                 return Effect(fails=True)
-            case ops.Clone(_, _, fields) | ops.Resubmit(fields) | ops.Recirculate(fields):
-                return Effect()
             case _:
                 return Effect()
 

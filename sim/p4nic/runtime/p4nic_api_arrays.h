@@ -1,0 +1,137 @@
+/* What Python calls, continued: profiles, arrays, replication, messages, statistics. Included by p4nic_api.h. */
+#ifndef P4NIC_API_ARRAYS_H
+#define P4NIC_API_ARRAYS_H
+
+API void p4_set_member(struct engine *e, u32 profile, u32 id, i64 action, const u8 *args, u32 args_bytes);
+API void p4_set_group(struct engine *e, u32 profile, u32 id, const u32 *slots, i64 count);
+API void p4_counter(struct engine *e, u32 counter, u64 index, u64 *out);
+API void p4_set_counter(struct engine *e, u32 counter, u64 index, u64 packets, u64 bytes);
+API void p4_set_meter(struct engine *e, u32 meter, u64 index, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst);
+API void p4_register(struct engine *e, u32 reg, u64 index, u64 *out);
+API void p4_set_register(struct engine *e, u32 reg, u64 index, u64 low, u64 high);
+API void p4_set_value_set(struct engine *e, u32 set, const u64 *words, u32 members, u32 keys);
+API void p4_set_replicas(struct engine *e, u32 clones, u32 id, const u32 *pairs, i64 count, u32 truncate);
+API const u64 *p4_events(struct engine *e, u64 *words);
+API void p4_clear_messages(struct engine *e);
+API void p4_clear_digests(struct engine *e);
+API void p4_statistics(struct engine *e, u64 *statistics, u64 *hits, u64 *misses);
+API void p4_burst_statistics(struct engine *e, u64 *out);
+
+void p4_set_member(struct engine *e, u32 profile, u32 id, i64 action, const u8 *args, u32 args_bytes)
+{
+    struct member *m = NULL;
+    if (action >= 0) {
+        m = malloc(sizeof *m + args_bytes);
+        if (m == NULL)
+            abort();
+        m->action = (u64)action;
+        if (args_bytes)
+            memcpy(m->args, args, args_bytes);
+    }
+    idmap_put(&e->profiles[profile].members, id, m);
+}
+
+void p4_set_group(struct engine *e, u32 profile, u32 id, const u32 *slots, i64 count)
+{
+    struct member_group *g = NULL;
+    if (count >= 0) {
+        g = malloc(sizeof *g + (size_t)count * sizeof *slots);
+        if (g == NULL)
+            abort();
+        g->count = (u32)count;
+        if (count)
+            memcpy(g->slots, slots, (size_t)count * sizeof *slots);
+    }
+    idmap_put(&e->profiles[profile].groups, id, g);
+}
+
+void p4_counter(struct engine *e, u32 counter, u64 index, u64 *out)
+{
+    int inside = index < e->counters[counter].size;
+    out[0] = inside ? e->counters[counter].cells[index].packets : 0;
+    out[1] = inside ? e->counters[counter].cells[index].bytes : 0;
+}
+
+void p4_set_counter(struct engine *e, u32 counter, u64 index, u64 packets, u64 bytes)
+{
+    if (index < e->counters[counter].size)
+        e->counters[counter].cells[index] = (struct cell){packets, bytes};
+}
+
+void p4_set_meter(struct engine *e, u32 meter, u64 index, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst)
+{
+    if (index < e->meters[meter].size)
+        meter_set(&e->meters[meter].cells[index], kind, cir, cburst, pir, pburst);
+}
+
+void p4_register(struct engine *e, u32 reg, u64 index, u64 *out)
+{
+    const struct register_array *r = &e->registers[reg];
+    u128 value = index < r->size ? r->cells[index] ^ r->initial : 0;
+    out[0] = (u64)value;
+    out[1] = (u64)(value >> 64);
+}
+
+void p4_set_register(struct engine *e, u32 reg, u64 index, u64 low, u64 high)
+{
+    struct register_array *r = &e->registers[reg];
+    if (index < r->size)
+        r->cells[index] = U128(high, low) ^ r->initial;
+}
+
+/* For each key of each member: low, high (two words each), whether it is a range. */
+void p4_set_value_set(struct engine *e, u32 set, const u64 *words, u32 members, u32 keys)
+{
+    struct value_set *s = &e->value_sets[set];
+    free(s->members);
+    s->count = 0;
+    s->members = aligned_alloc(16, ((size_t)members * keys + 1) * sizeof *s->members);
+    if (s->members == NULL)
+        abort();
+    for (size_t i = 0; i < (size_t)members * keys; i++, words += 5)
+        s->members[i] = (struct bounds){U128(words[1], words[0]), U128(words[3], words[2]), words[4]};
+    s->count = members;
+}
+
+void p4_set_replicas(struct engine *e, u32 clones, u32 id, const u32 *pairs, i64 count, u32 truncate)
+{
+    struct replicas *r = NULL;
+    if (count >= 0) {
+        r = malloc(sizeof *r + (size_t)count * sizeof r->to[0]);
+        if (r == NULL)
+            abort();
+        r->count = (u32)count;
+        r->truncate = truncate;
+        for (u32 i = 0; i < r->count; i++)
+            r->to[i] = (struct replica){pairs[2 * i], pairs[2 * i + 1]};
+    }
+    idmap_put(clones ? &e->clones : &e->multicast, id, r);
+}
+
+const u64 *p4_events(struct engine *e, u64 *words)
+{
+    *words = e->event_count;
+    return e->events;
+}
+
+void p4_clear_messages(struct engine *e) { e->event_count = 0; }
+
+void p4_clear_digests(struct engine *e) { e->digests = 0; }
+
+void p4_statistics(struct engine *e, u64 *statistics, u64 *hits, u64 *misses)
+{
+    for (u32 i = 0; i < PATHS; i++)
+        path_flush(e, &e->paths[i]);
+    memcpy(statistics, e->statistics, sizeof e->statistics);
+    memcpy(hits, e->hits, N_TABLES * sizeof *hits);
+    memcpy(misses, e->misses, N_TABLES * sizeof *misses);
+}
+
+/* Packets that ran twice: because they changed state, because another did. */
+void p4_burst_statistics(struct engine *e, u64 *out)
+{
+    out[0] = e->slow_packets;
+    out[1] = e->rerun_packets;
+}
+
+#endif

@@ -39,7 +39,7 @@ def entries_file(controller: Controller, path: Path) -> None:
 
 def _item(entry: Entry) -> dict[str, object]:
     match: dict[str, object] = {}
-    for (name, kind, width), value in zip(TABLES[entry.key.table].fields, entry.key.match, strict=True):
+    for (name, kind, _), value in zip(TABLES[entry.key.table].fields, entry.key.match, strict=True):
         if value is None:
             continue
         if isinstance(value, int):
@@ -48,7 +48,6 @@ def _item(entry: Entry) -> dict[str, object]:
             match[name] = f"{value[0]:#x}/{value[1]}"
         else:
             match[name] = f"{value[0]:#x}&&&{value[1]:#x}"
-        assert width
     item: dict[str, object] = {"table": entry.key.table, "match": match, "action": entry.action}
     if entry.params:
         item["args"] = dict(zip(ACTION_PARAMS[entry.action], entry.params, strict=True))

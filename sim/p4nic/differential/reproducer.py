@@ -16,7 +16,7 @@ from p4nic.differential.compare import Difference
 from p4nic.differential.scenario import Scenario, Update
 from p4nic.errors import InputError
 from p4nic.ir.program import ActionCall, Any, Program
-from p4nic.target.checks import spell_match
+from p4nic.ir.text import spell_match
 from p4nic.target.entities import (
     CloneSessionEntry,
     DefaultEntry,

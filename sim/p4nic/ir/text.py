@@ -14,6 +14,7 @@ written. Called by `p4nic dump` and by golden tests. The text is not read back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import assert_never
 
 from p4nic.ir.ops import Code, Label
 from p4nic.ir.program import (
@@ -168,3 +169,20 @@ def match_text(match: Match) -> str:
             return f"{low:#x}..{high:#x}"
         case Any():
             return "_"
+
+
+def spell_match(match: Match) -> str:
+    """A match as entries files, messages and traces have it: `0xa000000/8`, `0x50&&&0xffff`, `0x1..0x9`, `*`."""
+    match match:
+        case Exact(value):
+            return f"{value:#x}"
+        case Lpm(value, length):
+            return f"{value:#x}/{length}"
+        case Ternary(value, bits):
+            return f"{value:#x}&&&{bits:#x}"
+        case Range(low, high):
+            return f"{low:#x}..{high:#x}"
+        case Any():
+            return "*"
+        case _:
+            assert_never(match)

@@ -14,6 +14,7 @@ from p4nic.backend.api import MeterConfig, Pipeline
 from p4nic.errors import ErrorKind
 from p4nic.ir.program import Any as DontCare
 from p4nic.ir.program import Counter, Match, MeterArray, Program, ValueSet
+from p4nic.ir.text import spell_match
 from p4nic.target.checks import (
     MAX_COUNT,
     check_count,
@@ -23,7 +24,6 @@ from p4nic.target.checks import (
     invalid,
     named,
     refuse,
-    spell_match,
 )
 from p4nic.target.entities import CounterCell, MeterCell, RegisterCell, ValueSetMembers
 

@@ -14,6 +14,7 @@ from typing import NoReturn, TypeVar, assert_never
 from p4nic.bits import mask
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall, Any, Exact, Key, Lpm, Match, Program, Range, Table, Ternary
+from p4nic.ir.text import spell_match
 
 MAX_PRIORITY = (1 << 31) - 1
 MAX_COUNT = (1 << 63) - 1
@@ -207,23 +208,6 @@ def check_args(program: Program, place: str, call: ActionCall) -> None:
 
 
 # --- how entries are spelled in messages --------------------------------------------------------------------
-
-
-def spell_match(match: Match) -> str:
-    """`0x0a000001`, `0xa000000/8`, `0x50&&&0xffff`, `0x1..0x9` or `*`."""
-    match match:
-        case Exact(value):
-            return f"{value:#x}"
-        case Lpm(value, length):
-            return f"{value:#x}/{length}"
-        case Ternary(value, bits):
-            return f"{value:#x}&&&{bits:#x}"
-        case Range(low, high):
-            return f"{low:#x}..{high:#x}"
-        case Any():
-            return "*"
-        case _:
-            assert_never(match)
 
 
 def spell_key(keys: tuple[Key, ...], key: tuple[Match, ...], priority: int) -> str:

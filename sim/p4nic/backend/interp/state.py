@@ -51,19 +51,7 @@ class State:
     def __init__(self, program: Program, options: Options) -> None:
         self.program = program
         self.options = options
-        self.statistics = dict.fromkeys(
-            (
-                "learned",
-                "learn_failed",
-                "rearmed",
-                "forgotten",
-                "expired",
-                "digest_dropped",
-                "assert_failed",
-                "copy_dropped",
-            ),
-            0,
-        )
+        self.statistics = dict.fromkeys(STATISTICS, 0)
         self.ageing = Ageing()
         self.random = SplitMix64(options.seed)
         self.actions = {name: ActionCode(a) for name, a in program.actions.items()}

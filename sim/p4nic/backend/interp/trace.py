@@ -7,34 +7,16 @@ from __future__ import annotations
 
 from itertools import islice
 from typing import Any as Json
-from typing import assert_never
 
 from p4nic.backend.interp.runtime import Packet, tell
 from p4nic.backend.interp.tables.entry import ActionCode, LookupKey, TableEntry
 from p4nic.backend.interp.tables.matching import matches
 from p4nic.backend.interp.tables.table import MatchTable
-from p4nic.ir.program import Any, Exact, Lpm, Match, Range, Ternary
+from p4nic.ir.text import spell_match
 
 NEAR_SHOWN = 3
 NEAR_SEARCHED = 1024
 """Entries looked at for near misses: the search is linear, and a trace must not take a second."""
-
-
-def shown(match: Match) -> str:
-    """A match as people write it."""
-    match match:
-        case Exact(value):
-            return f"{value:#x}"
-        case Lpm(value, length):
-            return f"{value:#x}/{length}"
-        case Ternary(value, bits):
-            return f"{value:#x}&&&{bits:#x}"
-        case Range(low, high):
-            return f"{low:#x}..{high:#x}"
-        case Any():
-            return "*"
-        case _:
-            assert_never(match)
 
 
 def _arguments(action: ActionCode, args: tuple[int, ...]) -> dict[str, int]:
@@ -44,7 +26,7 @@ def _arguments(action: ActionCode, args: tuple[int, ...]) -> dict[str, int]:
 def _entry(table: MatchTable, entry: TableEntry) -> dict[str, Json]:
     names = [k.name for k in table.spec.keys]
     told: dict[str, Json] = {
-        "key": {n: shown(m) for n, m in zip(names, table.index.matches_of(entry), strict=True)},
+        "key": {n: spell_match(m) for n, m in zip(names, table.index.matches_of(entry), strict=True)},
         "priority": entry.priority,
         "origin": entry.origin,
     }
@@ -66,7 +48,9 @@ def near_misses(table: MatchTable, values: tuple[int, ...]) -> list[dict[str, Js
         failed = [i for i, k in enumerate(keys) if not matches(given[i], values[i], k.width)]
         if len(failed) == 1:
             at = failed[0]
-            found.append({"entry": _entry(table, entry), "failed": keys[at].name, "wanted": shown(given[at])})
+            found.append(
+                {"entry": _entry(table, entry), "failed": keys[at].name, "wanted": spell_match(given[at])}
+            )
             if len(found) == NEAR_SHOWN:
                 break
     return found

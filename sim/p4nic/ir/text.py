@@ -172,7 +172,7 @@ def match_text(match: Match) -> str:
 
 
 def spell_match(match: Match) -> str:
-    """A match as entries files, messages and traces have it: `0xa000000/8`, `0x50&&&0xffff`, `0x1..0x9`, `*`."""
+    """As messages, traces and entries files spell it: `0x50`, `0xa0/8`, `0x50&&&0xff`, `0x1..0x9` or `*`."""
     match match:
         case Exact(value):
             return f"{value:#x}"

@@ -8,7 +8,8 @@ p4nic_v1model.h.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, final
 
 from p4nic.backend.native.expr import Writer
 from p4nic.backend.native.flat import Flattener
@@ -28,13 +29,30 @@ REASON_MACROS = (
 )  # fmt: skip
 
 
+CORE_ERRORS = {
+    "NoError": 0, "PacketTooShort": 1, "NoMatch": 2, "StackOutOfBounds": 3, "HeaderTooShort": 4,
+    "ParserTimeout": 5, "ParserInvalidArgument": 6,
+}  # fmt: skip
+"""core.p4's errors in BMv2's numbering, for an artifact that leaves the list out."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """A place where the driver starts step() besides the beginning. `macro`: its number's name in C.
+    `keeps_headers`: headers are as the packet left them, not zeros."""
+
+    macro: str
+    label: str = "L_again"
+    keeps_headers: bool = False
+
+
 class Arch(Protocol):
     """One architecture, for one program."""
 
     header: str
     """The runtime header with its driver."""
-    resumes: tuple[str, ...]
-    """Macros for places the driver starts step() at, besides the beginning."""
+    resumes: tuple[Resume, ...]
 
     def hooked(self) -> tuple[Ref, ...]:
         """Fields it reads or writes itself."""
@@ -54,8 +72,8 @@ class Arch(Protocol):
 
     def reasons(self) -> tuple[str, ...]: ...
 
-    def start(self, out: Writer, resume: str) -> list[Variable]:
-        """Variables that are loaded when the driver starts at a macro of `resumes`."""
+    def start(self, out: Writer, resume: Resume) -> list[Variable]:
+        """Variables that are loaded when the driver starts there."""
         ...
 
     def hook(self, out: Writer, name: str) -> None: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import final
 
-from p4nic.backend.native.arch import REASONS, save, uses_op
+from p4nic.backend.native.arch import REASONS, Resume, save, uses_op
 from p4nic.backend.native.expr import Writer
 from p4nic.backend.native.flat import Flattener, Hook, Mark
 from p4nic.backend.native.flow import FINISHED, Effect, bits
@@ -22,7 +22,7 @@ class SwxArch:
     """`recirculates`: a second pass keeps the metadata of the first."""
 
     header = "p4nic_swx.h"
-    resumes: tuple[str, ...] = ("RESUME_AGAIN",)
+    resumes: tuple[Resume, ...] = (Resume("RESUME_AGAIN"),)
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -72,7 +72,7 @@ class SwxArch:
     def reasons(self) -> tuple[str, ...]:
         return (*REASONS, *(f"parser error {name}" for name in self.errors))
 
-    def start(self, out: Writer, resume: str) -> list[Variable]:
+    def start(self, out: Writer, resume: Resume) -> list[Variable]:
         return self._metadata(out.v)
 
     def hook(self, out: Writer, name: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import final
 
-from p4nic.backend.native.arch import REASONS, kept_fields, save, uses_op
+from p4nic.backend.native.arch import CORE_ERRORS, REASONS, Resume, kept_fields, save, uses_op
 from p4nic.backend.native.expr import Writer, wrapped
 from p4nic.backend.native.flat import Flattener, Goto, Hook, Mark
 from p4nic.backend.native.flow import Effect, bits
@@ -22,11 +22,6 @@ _FIELDS = (
     "ingress_global_timestamp",
     "egress_global_timestamp", "enq_timestamp", "mcast_grp", "egress_rid", "parser_error",
 )  # fmt: skip
-CORE_ERRORS = {
-    "NoError": 0, "PacketTooShort": 1, "NoMatch": 2, "StackOutOfBounds": 3, "HeaderTooShort": 4,
-    "ParserTimeout": 5, "ParserInvalidArgument": 6,
-}  # fmt: skip
-"""core.p4's errors in BMv2's numbering, for an artifact that leaves the list out."""
 
 
 @final
@@ -34,7 +29,11 @@ class V1ModelArch:
     """`intrinsic`: fields of the standard metadata that the program has."""
 
     header = "p4nic_v1model.h"
-    resumes: tuple[str, ...] = ("RESUME_AGAIN", "RESUME_PARSE", "RESUME_EGRESS")
+    resumes: tuple[Resume, ...] = (
+        Resume("RESUME_AGAIN"),
+        Resume("RESUME_PARSE", "L_parse"),
+        Resume("RESUME_EGRESS", "L_egress", keeps_headers=True),
+    )
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -123,8 +122,8 @@ class V1ModelArch:
 
     # --- C ---
 
-    def start(self, out: Writer, resume: str) -> list[Variable]:
-        match resume:
+    def start(self, out: Writer, resume: Resume) -> list[Variable]:
+        match resume.macro:
             case "RESUME_EGRESS":
                 return self.kept_always(out.v)
             case "RESUME_AGAIN":

@@ -126,14 +126,13 @@ class BodyWriter:
         for resume in self.arch.resumes:
             variables = self.arch.start(self.out, resume)
             self._keep(variables)
-            label = {"RESUME_EGRESS": "L_egress", "RESUME_PARSE": "L_parse"}.get(resume, "L_again")
-            lines.append(f"    case {resume}:")
-            if resume != "RESUME_EGRESS":
+            lines.append(f"    case {resume.macro}:")
+            if not resume.keeps_headers:
                 lines.append("        memset(z, 0, sizeof *z);")
             lines += [f"        {x.name} = c->s.{x.name};" for x in variables]
-            if resume == "RESUME_PARSE":
+            if resume.macro == "RESUME_PARSE":
                 lines += self._parse_start()
-            lines.append(f"        goto {label};")
+            lines.append(f"        goto {resume.label};")
         self._keep(self.arch.kept_always(self.v))
         self._resumes = [
             *lines,
@@ -309,7 +308,7 @@ class BodyWriter:
         if isinstance(op.error, str):
             emit_headers.fail(out, op.error, scope, f"!{out.read(op.cond, scope)}")
             return
-        if self.program.architecture != "v1model":
+        if self.program.architecture == "swx":
             raise UnsupportedError(
                 f"{op.source}: a run-time error number in verify is not run natively; use --backend interp"
             )

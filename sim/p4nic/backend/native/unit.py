@@ -16,6 +16,7 @@ from typing import final
 
 from p4nic.backend.native import emit_headers
 from p4nic.backend.native.arch import REASON_MACROS, Arch
+from p4nic.backend.native.arch_pna import PnaArch
 from p4nic.backend.native.arch_swx import SwxArch
 from p4nic.backend.native.arch_v1model import V1ModelArch
 from p4nic.backend.native.emit_flow import BodyWriter
@@ -97,6 +98,8 @@ class _Builder:
                 return SwxArch(self.program)
             case "v1model":
                 return V1ModelArch(self.program)
+            case "pna":
+                return PnaArch(self.program)
             case other:
                 raise UnsupportedError(
                     f"the native backend does not run programs for the architecture {other}; use "
@@ -197,7 +200,7 @@ class _Builder:
                 ("NORMAL_PACKET", 0),
             )
         ]
-        lines += [f"#define {name} {1 + len(body.waits) + i}" for i, name in enumerate(arch.resumes)]
+        lines += [f"#define {r.macro} {1 + len(body.waits) + i}" for i, r in enumerate(arch.resumes)]
         lines += [f"#define REASON_{name} {i}" for i, name in enumerate(REASON_MACROS)]
         lines += [f"#define ERROR_{_macro(n)} {arch.error_code(n)}" for n in sorted(body.errors)]
         lines += [f"#define ENTRY_{i} {layout.size}" for i, layout in enumerate(self.tables.values())]

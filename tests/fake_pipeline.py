@@ -136,7 +136,7 @@ class _Row:
     packets: int = 0
     bytes: int = 0
     meter: MeterConfig | None = None
-    told: bool = False
+    told_ns: int = 0
 
 
 @dataclass
@@ -208,7 +208,7 @@ class FakePipeline:
             row = self.rows[table][identity]
             removed = row.entry.origin == "learned"
             out.append(Expired(self._state(row, now_ns), removed))
-            row.told = True
+            row.told_ns = now_ns
             if removed:
                 del self.rows[table][identity]
         return out
@@ -219,8 +219,8 @@ class FakePipeline:
     def _deadlines(self) -> Iterator[tuple[int, str, Identity]]:
         for table, rows in self.rows.items():
             for identity, row in rows.items():
-                if row.entry.idle_timeout_ns and not row.told:
-                    yield row.since_ns + row.entry.idle_timeout_ns, table, identity
+                if row.entry.idle_timeout_ns:
+                    yield max(row.since_ns, row.told_ns) + row.entry.idle_timeout_ns, table, identity
 
     # tables
 
@@ -232,7 +232,7 @@ class FakePipeline:
 
     def modify(self, entry: Entry, now_ns: int) -> None:
         row = self.rows[entry.table][entry.key, entry.priority]
-        row.entry, row.since_ns, row.told = entry, now_ns, False
+        row.entry, row.since_ns, row.told_ns = entry, now_ns, 0
 
     def delete(self, entry: Entry) -> None:
         del self.rows[entry.table][entry.key, entry.priority]

@@ -21,9 +21,9 @@ from typing import Any, cast
 
 import grpc
 from google.protobuf import duration_pb2, empty_pb2, text_format
+from server_backends import backend_named
 
 from p4nic.backend.api import Options
-from p4nic.backend.interp import InterpreterBackend
 from p4nic.clock import Clock, ManualClock
 from p4nic.ir.program import Program
 from p4nic.load.artifact import load_program
@@ -73,7 +73,9 @@ def _artifact(path: Path, p4info: Path) -> Artifact:
 
 
 class ServerUnderTest:
-    """A switch with a server in this process. `artifact` None: no pipeline until a client brings it."""
+    """A switch with a server in this process. `artifact` None: no pipeline until a client brings it.
+    `options` are the server's own.
+    """
 
     def __init__(
         self,
@@ -82,17 +84,21 @@ class ServerUnderTest:
         clock: Clock | None = None,
         notify: tuple[str, ...] = (),
         device_id: int = 1,
+        backend: str = "interp",
+        **options: Any,
     ) -> None:
         self.clock = clock or ManualClock()
-        backend = InterpreterBackend()
-        pipeline = backend.build(artifact.program, Options()) if artifact is not None else None
+        self.backend = backend_named(backend)
+        build = self.backend.build
+        pipeline = build(artifact.program, Options()) if artifact is not None else None
         self.switch = Switch(pipeline, self.clock, notify=notify)
         self.server = P4RuntimeServer(
             self.switch,
             "127.0.0.1:0",
-            lambda program: backend.build(program, Options()),
+            lambda program: build(program, Options()),
             artifact.info if artifact is not None else None,
             device_id,
+            **options,
         )
         self.names = Names((artifact or packet_io()).info.message)
         self._clients: list[Client] = []

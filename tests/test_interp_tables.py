@@ -11,7 +11,7 @@ from typing import Any as Json
 import pytest
 from ir_builders import action, const, entry, key, m, one, pipeline, std, swx, table, v1model
 
-from p4nic.backend.api import Expired, MeterConfig, Pipeline
+from p4nic.backend.api import REPEAT_NS, Expired, MeterConfig, Pipeline
 from p4nic.backend.interp.tables.matching import matches
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.ops import (
@@ -401,22 +401,30 @@ def expired(running: Pipeline, now_ns: int) -> list[tuple[int, int, bool]]:
     return [(e.state.entry.key[0].value, e.state.idle_ns, e.removed) for e in found]  # type: ignore[union-attr]
 
 
-def test_idle_timeout_is_refreshed_by_hits_and_reported_once_until_the_next_hit() -> None:
-    running = ageing_program()
-    running.insert(entry("t", [Exact(1)], "to", 2, idle_timeout_ns=100), 0)
+def test_idle_timeout_is_refreshed_by_hits_and_reported_again_after_each_timeout() -> None:
+    """P4Runtime 1.5 §16.4: the timer starts anew with the report; `idle_ns` still counts from the hit."""
+    running, ms = ageing_program(), 1_000_000
+    running.insert(entry("t", [Exact(1)], "to", 2, idle_timeout_ns=100 * ms), 0)
     running.insert(entry("t", [Exact(2)], "to", 2), 0)
-    assert running.next_expiry_ns() == 100
-    running.process([(1, b"")], 60)
-    assert running.next_expiry_ns() == 160
-    assert expired(running, 159) == []
-    assert expired(running, 200) == [(1, 140, False)]
+    assert running.next_expiry_ns() == 100 * ms
+    running.process([(1, b"")], 60 * ms)
+    assert running.next_expiry_ns() == 160 * ms
+    assert expired(running, 159 * ms) == []
+    assert expired(running, 200 * ms) == [(1, 140 * ms, False)]
     assert running.entry_count("t") == 2
-    assert running.next_expiry_ns() is None
-    assert expired(running, 10**9) == []
-    running.process([(1, b"")], 300)
-    assert running.next_expiry_ns() == 400
-    assert expired(running, 400) == [(1, 100, False)]
-    assert running.statistics()["expired"] == 2
+    assert running.next_expiry_ns() == 300 * ms
+    assert expired(running, 300 * ms) == [(1, 240 * ms, False)]
+    running.process([(1, b"")], 350 * ms)
+    assert running.next_expiry_ns() == 450 * ms
+    assert expired(running, 450 * ms) == [(1, 100 * ms, False)]
+    assert running.statistics()["expired"] == 3
+
+
+def test_tiny_timeouts_are_repeated_every_ten_milliseconds() -> None:
+    running = ageing_program()
+    running.insert(entry("t", [Exact(1)], "to", 2, idle_timeout_ns=1), 0)
+    assert expired(running, 1) == [(1, 1, False)]
+    assert running.next_expiry_ns() == 1 + REPEAT_NS
 
 
 def test_entries_expire_in_order_of_their_deadlines_then_of_insertion() -> None:

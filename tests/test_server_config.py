@@ -19,6 +19,7 @@ from p4runtime_peer import (
     modify,
     packet_io,
 )
+from server_backends import BACKENDS
 
 from p4nic.backend.api import Entry
 from p4nic.ir.program import ActionCall, Exact
@@ -30,9 +31,9 @@ NAMES = Names(packet_io().info.message)
 ENTRY = NAMES.entry("Switch.l2", {"dst": 1}, "Switch.drop")
 
 
-@pytest.fixture
-def server() -> Iterator[ServerUnderTest]:
-    with ServerUnderTest(packet_io()) as server:
+@pytest.fixture(params=BACKENDS)
+def server(request: pytest.FixtureRequest) -> Iterator[ServerUnderTest]:
+    with ServerUnderTest(packet_io(), backend=request.param) as server:
         yield server
 
 
@@ -253,8 +254,9 @@ def test_reconcile_keeps_everything(client: Client) -> None:
     assert get(client).config.cookie.cookie == 6
 
 
-def test_reconcile_keeps_learned_flows_and_their_time() -> None:
-    with ServerUnderTest(load_balancer(), notify=("Lb.flow_table",)) as server:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_reconcile_keeps_learned_flows_and_their_time(backend: str) -> None:
+    with ServerUnderTest(load_balancer(), backend=backend, notify=("Lb.flow_table",)) as server:
         client = server.primary()
         call = ActionCall("Lb.flow_hit", (1, 2, 3, 4, 5, 6))
         with server.switch.lock:

@@ -18,6 +18,7 @@ from p4runtime_peer import (
     modify,
     packet_io,
 )
+from server_backends import BACKENDS
 
 from p4nic.ir.program import Exact
 from p4rt import p4r
@@ -27,9 +28,9 @@ DROP = "Switch.drop"
 ACL = "table Switch.acl"
 
 
-@pytest.fixture
-def server() -> Iterator[ServerUnderTest]:
-    with ServerUnderTest(packet_io()) as server:
+@pytest.fixture(params=BACKENDS)
+def server(request: pytest.FixtureRequest) -> Iterator[ServerUnderTest]:
+    with ServerUnderTest(packet_io(), backend=request.param) as server:
         yield server
 
 
@@ -198,9 +199,10 @@ def test_priority_is_a_wildcard_for_a_match(client: Client) -> None:
     assert client.read_entries(acl(6, None)) == [high]
 
 
-def test_learned_entries_are_marked_filtered_and_deleted() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_learned_entries_are_marked_filtered_and_deleted(backend: str) -> None:
     """§8.3.1 (data plane volatile): PNA's add-on-miss."""
-    with ServerUnderTest(load_balancer()) as server:
+    with ServerUnderTest(load_balancer(), backend=backend) as server:
         client = server.primary()
         table = server.switch.program.tables["Lb.flow_table"]
         learn(server, 1)

@@ -17,6 +17,7 @@ from p4runtime_peer import (
     modify,
     packet_io,
 )
+from server_backends import BACKENDS
 
 from p4rt import p4r
 
@@ -25,9 +26,9 @@ IDS = {name.rpartition(".")[2]: number for name, number in NAMES.ids.items()}
 ROUTE = NAMES.action("Switch.route_to", {"port": 1, "dmac": 2})
 
 
-@pytest.fixture
-def server() -> Iterator[ServerUnderTest]:
-    with ServerUnderTest(packet_io()) as server:
+@pytest.fixture(params=BACKENDS)
+def server(request: pytest.FixtureRequest) -> Iterator[ServerUnderTest]:
+    with ServerUnderTest(packet_io(), backend=request.param) as server:
         yield server
 
 

@@ -21,6 +21,7 @@ from p4runtime_peer import (
     modify,
     packet_io,
 )
+from server_backends import BACKENDS
 
 from p4nic.backend.api import Entry
 from p4nic.ir.program import ActionCall, Exact
@@ -32,9 +33,9 @@ FRAME = bytes.fromhex("0000000000aa 0000000000bb 1234") + b"payload"
 PERMISSION_DENIED, INVALID_ARGUMENT, FAILED_PRECONDITION, UNIMPLEMENTED = 7, 3, 9, 12
 
 
-@pytest.fixture
-def server() -> Iterator[ServerUnderTest]:
-    with ServerUnderTest(packet_io()) as server:
+@pytest.fixture(params=BACKENDS)
+def server(request: pytest.FixtureRequest) -> Iterator[ServerUnderTest]:
+    with ServerUnderTest(packet_io(), backend=request.param) as server:
         yield server
 
 
@@ -253,7 +254,34 @@ def expired(messages: list[p4r.StreamMessageResponse]) -> list[tuple[int, list[b
 def test_entries_that_expire_together_are_told_together(client: Client) -> None:
     client.write(*(insert(aged(n)) for n in (1, 2)), insert(aged(3, 2 * SECOND - 1)))
     client.advance(2 * SECOND - 1)
-    assert expired(client.fence())[:2] == [(SECOND, [b"\1", b"\2"]), (2 * SECOND - 1, [b"\3"])]
+    assert expired(client.fence()) == [(SECOND, [b"\1", b"\2"]), (2 * SECOND - 1, [b"\3"])]
+
+
+def test_entry_that_stays_idle_is_told_again_after_each_timeout(
+    server: ServerUnderTest, client: Client
+) -> None:
+    """§16.4: the timer is reset with the notification. §9.1.7: the time since the last hit is not."""
+    client.write(insert(aged(0xAA)))
+    client.advance(3 * SECOND)
+    messages = client.fence()
+    assert expired(messages) == [(n * SECOND, [b"\xaa"]) for n in (1, 2, 3)]
+    elapsed = [m.idle_timeout_notification.table_entry[0].time_since_last_hit.elapsed_ns for m in messages]
+    assert elapsed == [SECOND, 2 * SECOND, 3 * SECOND]
+    client.advance(SECOND // 2)
+    server.switch.inject(1, FRAME)
+    client.advance(SECOND)
+    assert expired(client.fence()) == [(9 * SECOND // 2, [b"\xaa"])]
+
+
+@pytest.mark.parametrize("change", ["modify", "delete"])
+def test_rolled_back_change_tells_no_idle_time_twice(client: Client, change: str) -> None:
+    """§16.4: once per timeout, whatever a batch that failed did to the entry in between."""
+    client.write(insert(aged(1)))
+    client.advance(5 * SECOND // 2)
+    update = modify(aged(1, metadata=b"x")) if change == "modify" else delete(aged(1))
+    client.refused(update, delete(aged(99)), atomicity=p4r.WriteRequest.ROLLBACK_ON_ERROR)
+    client.advance(SECOND)
+    assert expired(client.fence()) == [(n * SECOND, [b"\1"]) for n in (1, 2, 3)]
 
 
 def test_notification_carries_the_whole_entry(server: ServerUnderTest, client: Client) -> None:
@@ -262,7 +290,8 @@ def test_notification_carries_the_whole_entry(server: ServerUnderTest, client: C
     server.switch.inject(1, FRAME)
     client.advance(SECOND)
     (message,) = client.fence()
-    (told,) = message.idle_timeout_notification.table_entry
+    assert len(message.idle_timeout_notification.table_entry) == 1
+    told = message.idle_timeout_notification.table_entry[0]
     assert (told.time_since_last_hit.elapsed_ns, told.counter_data.packet_count) == (SECOND, 1)
     told.ClearField("time_since_last_hit")
     told.ClearField("counter_data")
@@ -286,8 +315,9 @@ def test_entries_of_the_control_plane_stay(client: Client) -> None:
     assert len(client.read_entries(NAMES.entry("Switch.l2"))) == 1
 
 
-def test_learned_entries_are_told_once_and_gone() -> None:
-    with ServerUnderTest(load_balancer(), notify=("Lb.flow_table",)) as server:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_learned_entries_are_told_once_and_gone(backend: str) -> None:
+    with ServerUnderTest(load_balancer(), backend=backend, notify=("Lb.flow_table",)) as server:
         client = server.primary()
         call = ActionCall("Lb.flow_hit", (1, 2, 3, 4, 5, 6))
         with server.switch.lock:

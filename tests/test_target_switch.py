@@ -150,9 +150,11 @@ def test_an_entry_of_the_control_plane_stays_and_is_always_told() -> None:
     entry = Entry("C.route", (Lpm(0x80000000, 1),), DROP, idle_timeout_ns=5 * SECOND)
     switch.tables.insert(entry)
     switch.advance(20 * SECOND)
-    (event,) = heard.what
-    assert isinstance(event, Expired)
-    assert (event.removed, event.state.entry) == (False, entry)
+    assert [at for at, _ in heard.events] == [5 * SECOND, 10 * SECOND, 15 * SECOND, 20 * SECOND]
+    for number, event in enumerate(heard.what, start=1):
+        assert isinstance(event, Expired)
+        assert (event.removed, event.state.entry) == (False, entry)
+        assert event.state.idle_ns == number * 5 * SECOND
     assert switch.tables.entry_count("C.route") == 1
 
 

@@ -171,10 +171,15 @@ class DigestMessage:
 @dataclass(frozen=True, slots=True)
 class Expired:
     """An entry whose idle timeout passed. `removed`: a learned entry is gone; a control-plane entry stays
-    (P4Runtime) and is reported once, again only after a hit."""
+    and is reported again after each further timeout without a hit (P4Runtime 1.5 §16.4)."""
 
     state: EntryState
     removed: bool
+
+
+REPEAT_NS = 10_000_000
+"""An idle entry is reported again after its timeout, but no sooner than this: the interval at which the
+specification's example scans (§16.4). A timeout of 1 ns must not keep the switch busy for ever."""
 
 
 # --- packets ---
@@ -231,7 +236,8 @@ class Pipeline(Protocol):
         ...
 
     def expire(self, now_ns: int) -> list[Expired]:
-        """Entries whose time is up at `now_ns`, oldest deadline first; learned ones are removed."""
+        """Entries whose time is up at `now_ns`, oldest deadline first; learned ones are removed, the timers
+        of the others start anew at `now_ns`. `idle_ns` goes on to count from the last hit."""
         ...
 
     def next_expiry_ns(self) -> int | None:

@@ -367,8 +367,11 @@ i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
         return -1;
     struct table *t = &e->tables[at];
     u32 id = t->heap.items[0].id;
+    struct entry *x = entry_at(t, id);
     heap_pop(&t->heap);
-    entry_at(t, id)->queued = 0;
+    x->queued = 0;
+    if (x->origin != ORIGIN_LEARNED) /* it stays, and its timer starts anew */
+        start_timer(t, x, now_ns + (timeout_of(t, id, x) > REPEAT_NS ? timeout_of(t, id, x) : REPEAT_NS));
     e->statistics[STAT_EXPIRED]++;
     *table = (u32)at;
     return id;

@@ -14,6 +14,7 @@ enum { ORIGIN_CONTROL, ORIGIN_LEARNED, ORIGIN_CONST };
 #define OWN_TIMEOUT 0xffff /* profile of an entry whose timeout is its own */
 #define MAX_PROFILES 256
 #define NONE 0xffffffffu
+#define REPEAT_NS 10000000u /* backend.api.REPEAT_NS: an idle entry is reported again no sooner than this */
 #define MAX_KEY_WORDS 32
 
 struct entry {
@@ -171,6 +172,14 @@ INLINE u64 timeout_of(const struct table *t, u32 id, const struct entry *e)
     return e->profile == OWN_TIMEOUT ? t->timeout[id] : t->timeouts[e->profile];
 }
 
+COLD void start_timer(struct table *t, struct entry *e, u64 deadline)
+{
+    u32 id = id_of(t, e);
+    e->queued = 1;
+    t->deadline[id] = deadline;
+    heap_push(&t->heap, deadline, (u32)t->sequence[id], id);
+}
+
 /* See to it that the heap holds a deadline no later than the entry's own. */
 COLD void arm(struct table *t, struct entry *e)
 {
@@ -179,11 +188,8 @@ COLD void arm(struct table *t, struct entry *e)
     if (!timeout)
         return;
     u64 deadline = e->last_ns + timeout;
-    if (!e->queued || deadline < t->deadline[id]) {
-        e->queued = 1;
-        t->deadline[id] = deadline;
-        heap_push(&t->heap, deadline, (u32)t->sequence[id], id);
-    }
+    if (!e->queued || deadline < t->deadline[id])
+        start_timer(t, e, deadline);
 }
 
 /* The earliest true deadline; 0 if there is none. Deadlines that moved are corrected here, when they come up. */

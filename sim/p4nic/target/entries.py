@@ -3,8 +3,8 @@
 In: TableWrite, EntryKey, DefaultEntry, DirectCounter, DirectMeter. Out: calls on the pipeline, undo functions
 for `tables.batch`. Called by `target.tables` alone, under the switch's lock. P4Runtime 1.5 §9.1.
 
-An undo is exact: entry, idle time, counter and meter come back; only an entry's place in the order of reading
-may change.
+An undo is exact: entry, idle time (of one that was reported idle: the time since the report), counter and
+meter come back; only an entry's place in the order of reading may change.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Entries:
 
         def undo() -> None:
             restored, _ = self._take_action(table, written)
-            self._pipeline.modify(restored, now - before.idle_ns)
+            self._pipeline.modify(restored, now - _since(before))
             release()
             self._restore_direct(table, restored, before, meter)
 
@@ -113,7 +113,7 @@ class Entries:
 
         def undo() -> None:
             restored, _ = self._take_action(table, written)
-            self._pipeline.insert(restored, now - before.idle_ns)
+            self._pipeline.insert(restored, now - _since(before))
             self._restore_direct(table, restored, before, meter)
 
         return undo
@@ -242,3 +242,11 @@ class Entries:
             return state
         written: MemberRef | GroupRef | ActionSet = self._profiles.as_written(table, action)
         return state if written is action else replace(state, entry=replace(state.entry, action=written))
+
+
+def _since(before: EntryState) -> int:
+    """How long ago the timer of an entry that comes back began. One that has been reported idle counts from
+    its last report, so that the same time is not reported twice.
+    """
+    timeout = before.entry.idle_timeout_ns
+    return before.idle_ns % timeout if timeout and before.entry.origin != "learned" else before.idle_ns

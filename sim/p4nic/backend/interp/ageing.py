@@ -14,6 +14,7 @@ import heapq
 from collections.abc import Iterator
 from typing import final
 
+from p4nic.backend.api import REPEAT_NS
 from p4nic.backend.interp.tables.entry import TableEntry
 
 
@@ -32,15 +33,24 @@ class Ageing:
             return
         deadline = entry.last_ns + entry.timeout_ns
         if entry.queued_ns is None or deadline < entry.queued_ns:
-            entry.queued_ns = deadline
-            self._pushes += 1
-            heapq.heappush(self._heap, (deadline, entry.sequence, self._pushes, entry))
+            self._push(entry, deadline)
+
+    def _push(self, entry: TableEntry, deadline: int) -> None:
+        entry.queued_ns = deadline
+        self._pushes += 1
+        heapq.heappush(self._heap, (deadline, entry.sequence, self._pushes, entry))
 
     def touch(self, entry: TableEntry, now_ns: int) -> None:
         """The entry was used now."""
         entry.last_ns = now_ns
         if entry.queued_ns is None:
             self.arm(entry)
+
+    def restart(self, entry: TableEntry, now_ns: int) -> None:
+        """The entry was reported idle now and stays: its next deadline is another timeout away. `last_ns`
+        stays that of the hit, so that the time since then reads true.
+        """
+        self._push(entry, now_ns + max(entry.timeout_ns, REPEAT_NS))
 
     def forget(self, entry: TableEntry) -> None:
         """The entry is gone, or must not expire; what the heap still holds of it is skipped later."""

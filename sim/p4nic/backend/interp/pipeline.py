@@ -90,6 +90,8 @@ class InterpreterPipeline:
             expired.append(Expired(table.describe(entry, now_ns), removed))
             if removed:
                 table.remove(entry)
+            else:
+                self._state.ageing.restart(entry, now_ns)
         self._state.statistics["expired"] += len(expired)
         return expired
 

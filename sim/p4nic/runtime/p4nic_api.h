@@ -2,6 +2,7 @@
  * One thread at a time. */
 #ifndef P4NIC_API_H
 #define P4NIC_API_H
+#include "p4nic_workers.h"
 
 struct p4_entry {
     u64 last_ns, timeout_ns, packets, bytes, sequence;
@@ -49,14 +50,7 @@ void p4_destroy(struct engine *e)
     }
     idmap_end(&e->multicast);
     idmap_end(&e->clones);
-    arena_reset(e);
-    free(e->arena);
-    free(e->events);
-    free(e->contexts);
-    free(e->sent);
-    free(e->reply);
-    free(e->ingress.items);
-    free(e->egress.items);
+    workers_end(e);
     free(e);
 }
 
@@ -65,13 +59,11 @@ struct engine *p4_create(u32 cpu_port, u32 drop_port, u32 port_count, u64 seed)
     struct engine *e = calloc(1, sizeof *e);
     if (e == NULL)
         return NULL;
-    size_t contexts = BURST * sizeof(struct ctx) + (size_t)BURST * SLOT_ROOM;
-    e->contexts = aligned_alloc(64, (contexts + 63) & ~(size_t)63);
-    if (e->contexts == NULL) {
+    if (!workers_start(e, 1)) {
+        workers_end(e);
         free(e);
         return NULL;
     }
-    memset(e->contexts, 0, contexts);
     e->cpu_port = cpu_port;
     e->drop_port = drop_port;
     e->port_count = port_count;
@@ -127,58 +119,59 @@ API u64 p4_bench(
     struct engine *e, const u8 *frames, const u64 *offsets, const u32 *ports, const u32 *lengths, u32 count,
     u32 rounds, u32 first, u64 now_ns, u64 *bytes);
 
-COLD void reply_more(struct engine *e, size_t bytes)
+COLD void reply_more(struct worker *w, size_t bytes)
 {
-    size_t room = (e->reply_room + bytes) * 2;
-    u8 *reply = realloc(e->reply, room);
+    size_t room = (w->reply_room + bytes) * 2;
+    u8 *reply = realloc(w->reply, room);
     if (reply == NULL)
         abort();
-    e->reply = reply;
-    e->reply_room = room;
+    w->reply = reply;
+    w->reply_room = room;
 }
 
-UNUSED static void reply_bytes(struct engine *e, const void *p, size_t bytes)
+UNUSED static void reply_bytes(struct worker *w, const void *p, size_t bytes)
 {
-    if (e->reply_size + bytes > e->reply_room)
-        reply_more(e, bytes);
-    memcpy(e->reply + e->reply_size, p, bytes);
-    e->reply_size += bytes;
+    if (w->reply_size + bytes > w->reply_room)
+        reply_more(w, bytes);
+    memcpy(w->reply + w->reply_size, p, bytes);
+    w->reply_size += bytes;
 }
 
 /* For each packet: copies, reason; for each copy: port, length, bytes. */
-UNUSED static void reply_burst(struct engine *e, u32 n)
+UNUSED static void reply_burst(struct worker *w, u32 n)
 {
     for (u32 i = 0; i < n; i++) {
-        const struct result *r = &e->results[i];
+        const struct result *r = &w->results[i];
         u32 head[2] = {r->count, r->reason};
-        reply_bytes(e, head, sizeof head);
+        reply_bytes(w, head, sizeof head);
         for (u32 k = r->first; k < r->first + r->count; k++) {
-            u32 copy[2] = {e->sent[k].port, e->sent[k].length};
-            reply_bytes(e, copy, sizeof copy);
-            reply_bytes(e, e->sent[k].data, e->sent[k].length);
+            u32 copy[2] = {w->sent[k].port, w->sent[k].length};
+            reply_bytes(w, copy, sizeof copy);
+            reply_bytes(w, w->sent[k].data, w->sent[k].length);
         }
     }
 }
 
 void p4_run(struct engine *e, const u8 *frames, const u32 *ports, const u32 *lengths, u32 count, u64 now_ns)
 {
+    struct worker *w = e->workers[0];
     struct input in[BURST];
-    e->reply_size = 0;
+    w->reply_size = 0;
     for (u32 done = 0; done < count;) {
         u32 n = 0;
         for (; n < BURST && done < count; n++, done++) {
             in[n] = (struct input){frames, ports[done], lengths[done]};
             frames += lengths[done];
         }
-        run_burst(e, in, n, now_ns);
-        reply_burst(e, n);
+        run_burst(w, in, n, now_ns);
+        reply_burst(w, n);
     }
 }
 
 const u8 *p4_reply(struct engine *e, u64 *size)
 {
-    *size = e->reply_size;
-    return e->reply;
+    *size = e->workers[0]->reply_size;
+    return e->workers[0]->reply;
 }
 
 /* The loop of a benchmark: `rounds` bursts, frames taken in turn from `first` on; the number of frames sent. */
@@ -186,6 +179,7 @@ u64 p4_bench(
     struct engine *e, const u8 *frames, const u64 *offsets, const u32 *ports, const u32 *lengths, u32 count,
     u32 rounds, u32 first, u64 now_ns, u64 *bytes)
 {
+    struct worker *w = e->workers[0];
     struct input in[BURST];
     u64 sent = 0, volume = 0;
     u32 next = first;
@@ -194,10 +188,10 @@ u64 p4_bench(
             in[n] = (struct input){frames + offsets[next], ports[next], lengths[next]};
             next = next + 1 == count ? 0 : next + 1;
         }
-        run_burst(e, in, BURST, now_ns);
-        sent += e->sent_count;
-        for (u32 i = 0; i < e->sent_count; i++)
-            volume += e->sent[i].length;
+        run_burst(w, in, BURST, now_ns);
+        sent += w->sent_count;
+        for (u32 i = 0; i < w->sent_count; i++)
+            volume += w->sent[i].length;
     }
     *bytes = volume;
     return sent;
@@ -372,7 +366,7 @@ i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
     x->queued = 0;
     if (x->origin != ORIGIN_LEARNED) /* it stays, and its timer starts anew */
         start_timer(t, x, now_ns + (timeout_of(t, id, x) > REPEAT_NS ? timeout_of(t, id, x) : REPEAT_NS));
-    e->statistics[STAT_EXPIRED]++;
+    e->workers[0]->statistics[STAT_EXPIRED]++;
     *table = (u32)at;
     return id;
 }

@@ -110,28 +110,40 @@ void p4_set_replicas(struct engine *e, u32 clones, u32 id, const u32 *pairs, i64
 
 const u64 *p4_events(struct engine *e, u64 *words)
 {
-    *words = e->event_count;
-    return e->events;
+    *words = e->workers[0]->event_count;
+    return e->workers[0]->events;
 }
 
-void p4_clear_messages(struct engine *e) { e->event_count = 0; }
+void p4_clear_messages(struct engine *e) { e->workers[0]->event_count = 0; }
 
-void p4_clear_digests(struct engine *e) { e->digests = 0; }
+void p4_clear_digests(struct engine *e) { e->workers[0]->digests = 0; }
 
 void p4_statistics(struct engine *e, u64 *statistics, u64 *hits, u64 *misses)
 {
-    for (u32 i = 0; i < PATHS; i++)
-        path_flush(e, &e->paths[i]);
-    memcpy(statistics, e->statistics, sizeof e->statistics);
-    memcpy(hits, e->hits, N_TABLES * sizeof *hits);
-    memcpy(misses, e->misses, N_TABLES * sizeof *misses);
+    memset(statistics, 0, N_STATISTICS * sizeof *statistics);
+    memset(hits, 0, N_TABLES * sizeof *hits);
+    memset(misses, 0, N_TABLES * sizeof *misses);
+    for (u32 n = 0; n < e->worker_count; n++) {
+        struct worker *w = e->workers[n];
+        for (u32 i = 0; i < PATHS; i++)
+            path_flush(w, &w->paths[i]);
+        for (u32 i = 0; i < N_STATISTICS; i++)
+            statistics[i] += w->statistics[i];
+        for (u32 i = 0; i < N_TABLES; i++) {
+            hits[i] += w->hits[i];
+            misses[i] += w->misses[i];
+        }
+    }
 }
 
 /* Packets that ran twice: because they changed state, because another did. */
 void p4_burst_statistics(struct engine *e, u64 *out)
 {
-    out[0] = e->slow_packets;
-    out[1] = e->rerun_packets;
+    out[0] = out[1] = 0;
+    for (u32 n = 0; n < e->worker_count; n++) {
+        out[0] += e->workers[n]->slow_packets;
+        out[1] += e->workers[n]->rerun_packets;
+    }
 }
 
 #endif

@@ -158,4 +158,35 @@ UNUSED static void release(void *p, size_t bytes)
         (void)munmap(p, size);
 }
 
+/* What one worker changes while others read it without a lock: written whole before it is published. Both are plain
+ * moves on x86. */
+#define publish(place, value) __atomic_store_n(place, value, __ATOMIC_RELEASE)
+#define observe(place) __atomic_load_n(place, __ATOMIC_ACQUIRE)
+
+/* Memory that others may still be reading: freed at the next gate, when no packet is under way. */
+struct retired {
+    struct retired *next;
+    void *memory;
+    size_t bytes; /* of reserve() */
+};
+
+COLD void retire(struct retired **list, void *memory, size_t bytes)
+{
+    struct retired *r = malloc(sizeof *r);
+    if (r == NULL)
+        return; /* better lost than read after it is gone */
+    *r = (struct retired){*list, memory, bytes};
+    *list = r;
+}
+
+COLD void retired_free(struct retired **list)
+{
+    while (*list) {
+        struct retired *r = *list;
+        *list = r->next;
+        release(r->memory, r->bytes);
+        free(r);
+    }
+}
+
 #endif

@@ -15,12 +15,12 @@ struct input {
 
 #define SLOT_ROOM 2304
 
-UNUSED static void pass_start(struct engine *e, struct ctx *c, const u8 *data, u32 length, u32 port, int speculative)
+UNUSED static void pass_start(struct worker *w, struct ctx *c, const u8 *data, u32 length, u32 port, int speculative)
 {
     struct pass *p = &c->p;
     u32 needed = length + EMIT_ROOM;
     if (unlikely(p->out_room < needed)) { /* a jumbo frame: memory of this burst only */
-        p->out = arena_take(e, needed);
+        p->out = arena_take(w, needed);
         p->out_room = 0;
     }
     p->data = data;
@@ -38,16 +38,16 @@ UNUSED static void pass_start(struct engine *e, struct ctx *c, const u8 *data, u
 }
 
 /* A packet's slot in the burst has its buffer beside it. */
-INLINE void slot_buffer(struct engine *e, u32 i)
+INLINE void slot_buffer(struct worker *w, u32 i)
 {
-    e->contexts[i].p.out = (u8 *)(e->contexts + BURST) + (size_t)i * SLOT_ROOM;
-    e->contexts[i].p.out_room = SLOT_ROOM;
+    w->contexts[i].p.out = (u8 *)(w->contexts + BURST) + (size_t)i * SLOT_ROOM;
+    w->contexts[i].p.out_room = SLOT_ROOM;
 }
 
-INLINE void pass_commit(struct engine *e, struct pass *p)
+INLINE void pass_commit(struct worker *w, struct pass *p)
 {
-    effects_apply(e, p);
-    path_commit(e, p);
+    effects_apply(w, p);
+    path_commit(w, p);
 }
 
 /* Copies sent and reasons of drops of one received packet. */
@@ -61,73 +61,74 @@ INLINE void verdict_drop(struct verdicts *v, u32 reason)
         v->reason = reason;
 }
 
-INLINE void verdict_send(struct engine *e, struct verdicts *v, u32 port, const u8 *data, u32 length)
+INLINE void verdict_send(struct worker *w, struct verdicts *v, u32 port, const u8 *data, u32 length)
 {
-    if (port_exists(e, port))
-        send_frame(e, port, data, length);
+    if (port_exists(w->engine, port))
+        send_frame(w, port, data, length);
     else
         verdict_drop(v, REASON_NO_PORT);
 }
 
-static void run_alone(struct engine *e, struct ctx *c, const struct input *in, struct verdicts *v);
+static void run_alone(struct worker *w, struct ctx *c, const struct input *in, struct verdicts *v);
 
-COLD void run_for_real(struct engine *e, u32 i, const struct input *in)
+COLD void run_for_real(struct worker *w, u32 i, const struct input *in)
 {
-    struct verdicts v = {e->sent_count, 0, REASON_DROP_ACTION};
-    slot_buffer(e, i);
-    run_alone(e, &e->contexts[i], in, &v);
-    u32 count = e->sent_count - v.first;
+    struct verdicts v = {w->sent_count, 0, REASON_DROP_ACTION};
+    slot_buffer(w, i);
+    run_alone(w, &w->contexts[i], in, &v);
+    u32 count = w->sent_count - v.first;
     if (count)
-        e->statistics[STAT_COPY_DROPPED] += v.drops;
-    e->results[i] = (struct result){v.first, count, count ? 0 : v.reason};
+        w->statistics[STAT_COPY_DROPPED] += v.drops;
+    w->results[i] = (struct result){v.first, count, count ? 0 : v.reason};
 }
 
-static void run_burst(struct engine *e, const struct input *in, u32 n, u64 now_ns)
+static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_ns)
 {
     u8 status[BURST], waiting[RESUME_POINTS][BURST];
     u32 count[RESUME_POINTS] = {0};
-    e->now_ns = now_ns;
-    e->sent_count = 0;
-    e->stale = e->stale_all = 0;
-    arena_reset(e);
+    w->now_ns = now_ns;
+    w->sent_count = 0;
+    w->stale = w->stale_all = 0;
+    arena_reset(w);
     for (u32 i = 0; i < n; i++) {
         if (i + 4 < n)
             __builtin_prefetch(in[i + 4].data);
-        slot_buffer(e, i);
-        pass_start(e, &e->contexts[i], in[i].data, in[i].length, in[i].port, 1);
-        int s = step(e, &e->contexts[i]);
+        slot_buffer(w, i);
+        pass_start(w, &w->contexts[i], in[i].data, in[i].length, in[i].port, 1);
+        int s = step(w, &w->contexts[i]);
         status[i] = (u8)s;
         if (s == ST_SUSPENDED) {
-            u32 r = e->contexts[i].p.resume;
+            u32 r = w->contexts[i].p.resume;
             waiting[r][count[r]++] = (u8)i;
         }
     }
     for (u32 r = FIRST_RESUME; r < RESUME_POINTS; r++) {
+        const struct table *t = &w->engine->tables[waits_at[r]];
         for (u32 k = 0; k < count[r]; k++)
-            prefetch_entry(&e->tables[waits_at[r]], e->contexts[waiting[r][k]].hash, e->tables[waits_at[r]].entry_size);
+            prefetch_entry(t, w->contexts[waiting[r][k]].hash, t->entry_size);
         for (u32 k = 0; k < count[r]; k++) {
             u32 i = waiting[r][k];
-            int s = step(e, &e->contexts[i]);
+            int s = step(w, &w->contexts[i]);
             status[i] = (u8)s;
             if (s == ST_SUSPENDED) {
-                u32 later = e->contexts[i].p.resume; /* code runs forward: always a later one */
+                u32 later = w->contexts[i].p.resume; /* code runs forward: always a later one */
                 waiting[later][count[later]++] = (u8)i;
             }
         }
     }
     for (u32 i = 0; i < n; i++) {
-        struct pass *p = &e->contexts[i].p;
-        int untrue = e->stale_all || (p->missed & e->stale);
+        struct pass *p = &w->contexts[i].p;
+        int untrue = w->stale_all || (p->missed & w->stale);
         if (unlikely(status[i] == ST_SLOW || untrue)) {
-            e->slow_packets += status[i] == ST_SLOW;
-            e->rerun_packets += untrue != 0;
-            run_for_real(e, i, &in[i]);
+            w->slow_packets += status[i] == ST_SLOW;
+            w->rerun_packets += untrue != 0;
+            run_for_real(w, i, &in[i]);
             continue;
         }
-        pass_commit(e, p);
-        e->results[i] = (struct result){e->sent_count, status[i] == ST_SENT, p->reason};
+        pass_commit(w, p);
+        w->results[i] = (struct result){w->sent_count, status[i] == ST_SENT, p->reason};
         if (status[i] == ST_SENT)
-            send_frame(e, (u32)p->transmit, p->out, p->out_length);
+            send_frame(w, (u32)p->transmit, p->out, p->out_length);
     }
 }
 

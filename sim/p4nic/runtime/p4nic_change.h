@@ -55,6 +55,7 @@ COLD void table_end(struct table *t)
         group_end(t->groups[i]);
     free(t->groups);
     index_end(&t->index);
+    retired_free(&t->retired);
     free(t->heap.items);
     free(t->default_args);
 }

@@ -2,14 +2,14 @@
 #ifndef P4NIC_SWX_H
 #define P4NIC_SWX_H
 
-UNUSED static void send_mirrors(struct engine *e, struct pass *p, struct verdicts *v)
+UNUSED static void send_mirrors(struct worker *w, struct pass *p, struct verdicts *v)
 {
     for (u32 round = 0; round < p->mirrored; round++) { /* in order of the slots */
         u32 least = 0;
         for (u32 i = 1; i < p->mirrored; i++)
             if (p->mirror_slot[i] < p->mirror_slot[least])
                 least = i;
-        const struct replicas *session = idmap_get(&e->clones, p->mirror_session[least]);
+        const struct replicas *session = idmap_get(&w->engine->clones, p->mirror_session[least]);
         p->mirror_slot[least] = NONE;
         if (session == NULL)
             continue;
@@ -17,11 +17,11 @@ UNUSED static void send_mirrors(struct engine *e, struct pass *p, struct verdict
         if (session->truncate && length > session->truncate)
             length = session->truncate;
         for (u32 i = 0; i < session->count; i++)
-            verdict_send(e, v, session->to[i].port, p->out, length);
+            verdict_send(w, v, session->to[i].port, p->out, length);
     }
 }
 
-static void run_alone(struct engine *e, struct ctx *c, const struct input *in, struct verdicts *v)
+static void run_alone(struct worker *w, struct ctx *c, const struct input *in, struct verdicts *v)
 {
     const u8 *data = in->data;
     u32 length = in->length;
@@ -31,33 +31,33 @@ static void run_alone(struct engine *e, struct ctx *c, const struct input *in, s
             return;
         }
         if (passes) { /* the frame of the last pass is in the slot's buffer */
-            c->p.out = arena_take(e, length + EMIT_ROOM);
+            c->p.out = arena_take(w, length + EMIT_ROOM);
             c->p.out_room = length + EMIT_ROOM;
         }
-        pass_start(e, c, data, length, in->port, 0);
+        pass_start(w, c, data, length, in->port, 0);
         c->p.passes = passes;
         c->p.resume = passes ? RESUME_AGAIN : 0;
-        int status = step(e, c);
+        int status = step(w, c);
         struct pass *p = &c->p;
-        pass_commit(e, p);
+        pass_commit(w, p);
         if (status == ST_SENT) {
-            send_frame(e, (u32)p->transmit, p->out, p->out_length);
+            send_frame(w, (u32)p->transmit, p->out, p->out_length);
             return;
         }
         if (status == ST_DROPPED) {
             verdict_drop(v, p->reason);
             return;
         }
-        send_mirrors(e, p, v);
+        send_mirrors(w, p, v);
         if (p->transmit < 0) {
             verdict_drop(v, REASON_DROP_ACTION);
             return;
         }
         if (!p->recirculated) {
-            if (p->transmit == e->drop_port)
+            if (p->transmit == w->engine->drop_port)
                 verdict_drop(v, REASON_DROP_PORT);
             else
-                verdict_send(e, v, (u32)p->transmit, p->out, p->out_length);
+                verdict_send(w, v, (u32)p->transmit, p->out, p->out_length);
             return;
         }
         data = p->out;

@@ -46,6 +46,8 @@ struct table {
     u32 capacity, count, fresh;
     u8 exact, learner, masked, longest_prefix;
     u8 big; /* worth a prefetch: more than the near caches hold */
+    u8 shared; /* more than one worker: what is taken out is retired, not freed or used again before a gate */
+    struct retired *retired;
     range_test *in_ranges;
     u8 *entries;
     u64 *sequence, *deadline, *timeout; /* cold, by entry */

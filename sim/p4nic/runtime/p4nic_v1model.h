@@ -19,11 +19,11 @@ COLD void queue_add(struct queue *q, struct ctx *c)
 }
 
 /* A second packet with the same frame and fields, that asked for nothing yet. */
-COLD struct ctx *copy_of(struct engine *e, const struct ctx *c)
+COLD struct ctx *copy_of(struct worker *w, const struct ctx *c)
 {
-    struct ctx *n = arena_take(e, sizeof *n);
+    struct ctx *n = arena_take(w, sizeof *n);
     memcpy(n, c, sizeof *n);
-    n->p.out = arena_take(e, n->p.length + EMIT_ROOM);
+    n->p.out = arena_take(w, n->p.length + EMIT_ROOM);
     n->p.out_room = n->p.length + EMIT_ROOM;
     n->p.out_length = n->p.effects = 0;
     n->p.cloned = n->p.resubmitted = n->p.recirculated = n->p.limited = 0;
@@ -32,122 +32,122 @@ COLD struct ctx *copy_of(struct engine *e, const struct ctx *c)
     return n;
 }
 
-COLD void replicate(struct engine *e, const struct ctx *c, const struct replicas *to, u32 truncate, u32 passes)
+COLD void replicate(struct worker *w, const struct ctx *c, const struct replicas *to, u32 truncate, u32 passes)
 {
     for (u32 i = 0; i < to->count; i++) {
-        struct ctx *n = copy_of(e, c);
+        struct ctx *n = copy_of(w, c);
         set_replication(n, to->to[i].instance);
-        set_enqueued(n, to->to[i].port, e->now_ns / 1000);
+        set_enqueued(n, to->to[i].port, w->now_ns / 1000);
         n->p.limited = truncate != 0;
         n->p.limit = truncate;
         n->p.passes = passes;
         n->p.resume = RESUME_EGRESS;
-        queue_add(&e->egress, n);
+        queue_add(&w->egress, n);
     }
 }
 
 /* The packet as received, parsed again; of its metadata only the kept fields remain. */
-COLD void ingress_clones(struct engine *e, struct ctx *c)
+COLD void ingress_clones(struct worker *w, struct ctx *c)
 {
-    const struct replicas *session = idmap_get(&e->clones, c->p.clone_session);
+    const struct replicas *session = idmap_get(&w->engine->clones, c->p.clone_session);
     c->p.cloned = 0;
     if (session == NULL)
         return;
-    struct ctx *n = copy_of(e, c);
+    struct ctx *n = copy_of(w, c);
     memset(&n->s, 0, sizeof n->s);
     n->p.position = 0;
     n->p.parse_only = 1;
     n->p.resume = RESUME_PARSE;
-    (void)step(e, n);
+    (void)step(w, n);
     n->p.parse_only = 0;
     keep_metadata(n, c, c->p.clone_kept);
     set_instance_type(n, INGRESS_CLONE);
-    replicate(e, n, session, session->truncate, n->p.passes);
+    replicate(w, n, session, session->truncate, n->p.passes);
 }
 
 /* The packet with its headers as egress leaves them, through egress once more. */
-COLD void egress_clones(struct engine *e, struct ctx *c)
+COLD void egress_clones(struct worker *w, struct ctx *c)
 {
-    const struct replicas *session = idmap_get(&e->clones, c->p.clone_session);
+    const struct replicas *session = idmap_get(&w->engine->clones, c->p.clone_session);
     c->p.cloned = 0;
     if (session == NULL)
         return;
     if (c->p.passes >= MAX_PASSES) {
-        verdict_drop(e->verdicts, REASON_TOO_MANY_PASSES);
+        verdict_drop(w->verdicts, REASON_TOO_MANY_PASSES);
         return;
     }
-    struct ctx *n = copy_of(e, c);
+    struct ctx *n = copy_of(w, c);
     keep_metadata(n, c, c->p.clone_kept);
     set_instance_type(n, EGRESS_CLONE);
-    replicate(e, n, session, session->truncate, n->p.passes + 1);
+    replicate(w, n, session, session->truncate, n->p.passes + 1);
 }
 
-COLD void again(struct engine *e, struct ctx *c, const u8 *data, u32 length, u32 kept, u32 instance)
+COLD void again(struct worker *w, struct ctx *c, const u8 *data, u32 length, u32 kept, u32 instance)
 {
     if (c->p.passes >= MAX_PASSES) {
-        verdict_drop(e->verdicts, REASON_TOO_MANY_PASSES);
+        verdict_drop(w->verdicts, REASON_TOO_MANY_PASSES);
         return;
     }
-    struct ctx *n = arena_take(e, sizeof *n);
+    struct ctx *n = arena_take(w, sizeof *n);
     memset(n, 0, sizeof *n);
-    pass_start(e, n, data, length, c->p.port, 0);
+    pass_start(w, n, data, length, c->p.port, 0);
     n->p.passes = c->p.passes + 1;
     n->p.resume = RESUME_AGAIN;
     keep_metadata(n, c, kept);
     set_instance_type(n, instance);
     set_packet_length(n, length);
-    queue_add(&e->ingress, n);
+    queue_add(&w->ingress, n);
 }
 
 /* The end of ingress for a packet that is more than one, or starts over. */
-COLD void ingress_requests(struct engine *e, struct ctx *c, u64 group, u64 egress_spec)
+COLD void ingress_requests(struct worker *w, struct ctx *c, u64 group, u64 egress_spec)
 {
     if (c->p.cloned)
-        ingress_clones(e, c);
+        ingress_clones(w, c);
     if (c->p.resubmitted) {
-        again(e, c, c->p.data, c->p.length, c->p.resubmit_kept, RESUBMITTED);
+        again(w, c, c->p.data, c->p.length, c->p.resubmit_kept, RESUBMITTED);
         return;
     }
     if (group) {
-        const struct replicas *members = idmap_get(&e->multicast, (u32)group);
+        const struct replicas *members = idmap_get(&w->engine->multicast, (u32)group);
         set_instance_type(c, REPLICATION);
         if (members == NULL || members->count == 0)
-            verdict_drop(e->verdicts, REASON_NO_MEMBER);
+            verdict_drop(w->verdicts, REASON_NO_MEMBER);
         else
-            replicate(e, c, members, 0, c->p.passes);
+            replicate(w, c, members, 0, c->p.passes);
         return;
     }
-    if (egress_spec == e->drop_port) {
-        verdict_drop(e->verdicts, REASON_DROP_ACTION);
+    if (egress_spec == w->engine->drop_port) {
+        verdict_drop(w->verdicts, REASON_DROP_ACTION);
         return;
     }
     set_instance_type(c, NORMAL);
-    set_enqueued(c, egress_spec, e->now_ns / 1000);
+    set_enqueued(c, egress_spec, w->now_ns / 1000);
     c->p.resume = RESUME_EGRESS;
-    queue_add(&e->egress, c);
+    queue_add(&w->egress, c);
 }
 
-UNUSED static void recirculate(struct engine *e, struct ctx *c)
+UNUSED static void recirculate(struct worker *w, struct ctx *c)
 {
-    again(e, c, c->p.out, c->p.out_length, c->p.recirculate_kept, RECIRCULATED);
+    again(w, c, c->p.out, c->p.out_length, c->p.recirculate_kept, RECIRCULATED);
 }
 
-static void run_alone(struct engine *e, struct ctx *c, const struct input *in, struct verdicts *v)
+static void run_alone(struct worker *w, struct ctx *c, const struct input *in, struct verdicts *v)
 {
-    e->verdicts = v;
-    e->ingress.head = e->ingress.tail = e->egress.head = e->egress.tail = 0;
-    pass_start(e, c, in->data, in->length, in->port, 0);
-    queue_add(&e->ingress, c);
+    w->verdicts = v;
+    w->ingress.head = w->ingress.tail = w->egress.head = w->egress.tail = 0;
+    pass_start(w, c, in->data, in->length, in->port, 0);
+    queue_add(&w->ingress, c);
     for (;;) {
-        struct queue *q = e->egress.head < e->egress.tail ? &e->egress : &e->ingress;
+        struct queue *q = w->egress.head < w->egress.tail ? &w->egress : &w->ingress;
         if (q->head == q->tail)
             return;
         struct ctx *now = q->items[q->head++];
-        int status = step(e, now);
-        pass_commit(e, &now->p);
+        int status = step(w, now);
+        pass_commit(w, &now->p);
         memset(now->p.path, 0, sizeof now->p.path);
         if (status == ST_SENT)
-            send_frame(e, (u32)now->p.transmit, now->p.out, now->p.out_length);
+            send_frame(w, (u32)now->p.transmit, now->p.out, now->p.out_length);
         else if (status == ST_DROPPED)
             verdict_drop(v, now->p.reason);
     }

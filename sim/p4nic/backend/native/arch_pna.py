@@ -24,7 +24,7 @@ _TOLD = {
     "input_port": "p->port",
     "pass": "p->passes",
     "recirculated": "p->passes > 0",
-    "timestamp": "e->now_ns / 1000",
+    "timestamp": "w->now_ns / 1000",
     "parser_error": "0u",
 }
 """What parser and control are told about the packet, as C."""

@@ -147,7 +147,7 @@ class V1ModelArch:
             case "start":
                 self._set(out, "ingress_port", "p->port")
                 self._set(out, "packet_length", "p->length")
-                self._set(out, "ingress_global_timestamp", "e->now_ns / 1000")
+                self._set(out, "ingress_global_timestamp", "w->now_ns / 1000")
             case "parser_error":
                 self._set(out, "parser_error", "failure")
             case "parsed":
@@ -157,13 +157,13 @@ class V1ModelArch:
                 self._ingress_end(out)
             case "egress_start":
                 out.line(f"p->transmit = (i64){self._get(out, 'egress_port')};")
-                self._set(out, "egress_global_timestamp", "e->now_ns / 1000")
+                self._set(out, "egress_global_timestamp", "w->now_ns / 1000")
                 # simple_switch: anything but the drop port, so that the egress block decides anew.
                 self._set(out, "egress_spec", "e->drop_port + 1")
                 self._set(out, "packet_length", "p->length")
             case "egress_end":
                 if self.clones:
-                    self._save_copy(out, "p->cloned", "egress_clones(e, c);")
+                    self._save_copy(out, "p->cloned", "egress_clones(w, c);")
                 self._drop(out)
             case "send":
                 self._send(out)
@@ -192,13 +192,13 @@ class V1ModelArch:
         out.line("    p->position = pos;")
         for line in save(self.kept_always(out.v)):
             out.line(f"    {line}")
-        out.line(f"    ingress_requests(e, c, {group}, {spec});")
+        out.line(f"    ingress_requests(w, c, {group}, {spec});")
         out.line("    return ST_GONE;")
         out.line("}")
         self._drop(out)
         self._set(out, "instance_type", "NORMAL_PACKET")
         self._set(out, "egress_port", spec)
-        self._set(out, "enq_timestamp", "e->now_ns / 1000")
+        self._set(out, "enq_timestamp", "w->now_ns / 1000")
 
     def _send(self, out: Writer) -> None:
         out.line("finish_frame(p, olen, pos);")
@@ -207,7 +207,7 @@ class V1ModelArch:
             kept = self._kept_bits(out.v)
             for line in save([x for x in out.v.all() if kept >> x.bit & 1]):
                 out.line(f"    {line}")
-            out.line("    recirculate(e, c);")
+            out.line("    recirculate(w, c);")
             out.line("    return ST_GONE;")
             out.line("}")
         out.line("if (!port_exists(e, (u32)p->transmit)) {")

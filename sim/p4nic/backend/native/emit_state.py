@@ -141,7 +141,7 @@ class StateWriter:
         if table.meter is not None and table.meter_result is not None:
             self.for_real()
             amount = "1" if self.program.meters[table.meter].unit == "packets" else "p->length"
-            text = f"colour_direct({self.table(table.name)}, e{n}, {amount}, e->now_ns, 0)"
+            text = f"colour_direct({self.table(table.name)}, e{n}, {amount}, w->now_ns, 0)"
             out.store(table.meter_result, text, 2, scope, effect=True)
 
     def _profile(self, site: Site, scope: Scope) -> None:
@@ -197,14 +197,14 @@ class StateWriter:
         """What follows must happen in the order of packets."""
         self.out.line("if (p->speculative)")
         self.out.line("    goto L_slow;")
-        self.out.line("effects_flush(e, p);")
+        self.out.line("effects_flush(w, p);")
 
     def room(self, indent: str = "") -> None:
         """Make sure that one more effect fits."""
         self.out.line(f"{indent}if (unlikely(p->effects == EFFECTS)) {{")
         self.out.line(f"{indent}    if (p->speculative)")
         self.out.line(f"{indent}        goto L_slow;")
-        self.out.line(f"{indent}    effects_flush(e, p);")
+        self.out.line(f"{indent}    effects_flush(w, p);")
         self.out.line(f"{indent}}}")
 
     def write(self, op: StateOp, scope: Scope) -> None:
@@ -245,7 +245,7 @@ class StateWriter:
             case ops.Digest(digest, values):
                 widths = [w for _, w in self.program.digests[digest].fields]
                 self.for_real()
-                made = f"digest_make(e, {self.numbers.digests[digest]}, {len(values)})"
+                made = f"digest_make(w, {self.numbers.digests[digest]}, {len(values)})"
                 self._message(
                     made, [self.out.unsigned(v, w, scope) for v, w in zip(values, widths, strict=True)]
                 )
@@ -255,13 +255,13 @@ class StateWriter:
                     raise UnsupportedError(
                         f"{op.source}: the native backend logs no signed values; use --backend interp"
                     )
-                made = f"event_make(e, 1, {self._text(text, op)}, {len(values)})"
+                made = f"event_make(w, 1, {self._text(text, op)}, {len(values)})"
                 self._message(made, [self.out.read(v, scope) for v in values])
             case ops.Assert(cond, text):
                 self.out.line(f"if (!{self.out.read(cond, scope)}) {{")
                 self.for_real()
-                self.out.line("    e->statistics[STAT_ASSERT_FAILED]++;")
-                self.out.line(f"    (void)event_make(e, 2, {self._text(text, op)}, 0);")
+                self.out.line("    w->statistics[STAT_ASSERT_FAILED]++;")
+                self.out.line(f"    (void)event_make(w, 2, {self._text(text, op)}, 0);")
                 self.out.line("}")
             case _:
                 assert_never(op)
@@ -301,11 +301,11 @@ class StateWriter:
         out.line(
             f"    int how = entry_learn({self.table(site.table.name)}, k{n}, h{n}, {number}, &learned, "
             f"{size}, "
-            f"(u32){out.read(op.profile, scope)}, e->now_ns, &e->sequences);"
+            f"(u32){out.read(op.profile, scope)}, w->now_ns, &e->sequences);"
         )
-        out.line("    e->statistics[how == LEARN_FULL ? STAT_LEARN_FAILED : STAT_LEARNED]++;")
-        out.line(f"    e->stale |= how == LEARN_ADDED ? {self.numbers.learner_bits[site.table.name]}u : 0u;")
-        out.line("    e->stale_all |= how == LEARN_REPLACED;")
+        out.line("    w->statistics[how == LEARN_FULL ? STAT_LEARN_FAILED : STAT_LEARNED]++;")
+        out.line(f"    w->stale |= how == LEARN_ADDED ? {self.numbers.learner_bits[site.table.name]}u : 0u;")
+        out.line("    w->stale_all |= how == LEARN_REPLACED;")
         out.line("}")
 
     def _rearm(self, op: ops.Rearm, profile: Operand | None, scope: Scope) -> None:
@@ -324,8 +324,8 @@ class StateWriter:
         self.out.line(f"if ({entry}) {{")
         self.for_real()
         self.out.line(f"    entry_remove({self.table(site.table.name)}, {entry}, NULL);")
-        self.out.line("    e->statistics[STAT_FORGOTTEN]++;")
-        self.out.line("    e->stale_all = 1;")
+        self.out.line("    w->statistics[STAT_FORGOTTEN]++;")
+        self.out.line("    w->stale_all = 1;")
         self.out.line(f"    {entry} = NULL;")
         self.out.set(self.out.v.last("entry"), "NULL")
         self.out.line("}")
@@ -360,7 +360,7 @@ class StateWriter:
         self.for_real()
         if op.index is not None:
             at = self._index(op.index, scope)
-            text = f"colour_indexed(&e->meters[{number}], {at}, {length}, e->now_ns, {before})"
+            text = f"colour_indexed(&e->meters[{number}], {at}, {length}, w->now_ns, {before})"
         else:
             table = self.program.meters[op.meter].table
             if scope.site is None or scope.site.table.name != table:
@@ -370,7 +370,7 @@ class StateWriter:
                     f"be run natively; use --backend interp"
                 )
             amount = "1" if self.program.meters[op.meter].unit == "packets" else length
-            text = f"colour_direct({self.table(table)}, e{scope.site.number}, {amount}, e->now_ns, {before})"
+            text = f"colour_direct({self.table(table)}, e{scope.site.number}, {amount}, w->now_ns, {before})"
         out.store(op.dst, text, 32, scope, effect=True)
 
     def _register(self, op: ops.RegisterRead | ops.RegisterWrite | ops.RegisterAdd, scope: Scope) -> None:

@@ -1,7 +1,7 @@
 """The emitted translation unit: sizes and structs, `step`, the tables' descriptions, the runtime included
 around.
 
-    program.c:  #define N_TABLES …   #include "p4nic_engine.h"   struct ctx   step()   #include "p4nic_api.h"
+    program.c:  #define N_TABLES …   #include "p4nic_worker.h"   struct ctx   step()   #include "p4nic_api.h"
 
 In: a verified Program and the sizes its tables get. Out: C text, and what the binding must know about it
 (Unit). Called by `pipeline` and by `p4nic emit-c`.
@@ -158,7 +158,7 @@ class _Builder:
             "#define _GNU_SOURCE",
         ]
         lines += self._sizes(arch, flat, body)
-        lines += ['#include "p4nic_engine.h"', ""]
+        lines += ['#include "p4nic_worker.h"', ""]
         for name, packing in self.actions.items():
             lines += [f"/* arguments of {_comment(name)} */", *packing.declare(f"args_{self._action(name)}")]
         for number, (name, layout) in enumerate(self.tables.items()):
@@ -166,7 +166,7 @@ class _Builder:
             lines += self._range_test(number, layout)
             lines += self._finder(number, layout)
         lines += self._context(flat, body)
-        lines += ["static int step(struct engine *e, struct ctx *c);", '#include "p4nic_burst.h"']
+        lines += ["static int step(struct worker *w, struct ctx *c);", '#include "p4nic_burst.h"']
         lines += arch.helpers(v, {x.name for x in body.saved})
         lines += [f'#include "{arch.header}"', ""]
         lines += self._step(flat, body)
@@ -264,10 +264,11 @@ class _Builder:
         words = set(re.findall(r"\w+", text))
         lines = [
             "/* One pass of one packet, from where it waits. */",
-            "static int step(struct engine *e, struct ctx *c)",
+            "static int step(struct worker *w, struct ctx *c)",
         ]
         lines += [
-            "{", "    struct pass *p = &c->p;", "    const u8 *const data UNUSED = p->data;",
+            "{", "    struct engine *const e UNUSED = w->engine;", "    struct pass *p = &c->p;",
+            "    const u8 *const data UNUSED = p->data;",
             "    const u32 len UNUSED = p->length;", "    u32 pos = p->position, olen UNUSED = "
             "p->out_length;",
             "    u32 failure UNUSED = 0;", "    struct zeroed *const z UNUSED = &c->z;",

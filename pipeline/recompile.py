@@ -58,6 +58,7 @@ JOBS = (
     Job("pipeline", DPDK, "k8s_lb_pna.p4", "k8s_lb.spec", "k8s_lb.pna.p4info.txtpb", "k8s_lb.context.json"),
     Job("pipeline", BMV2, "k8s_lb_v1model.p4", "k8s_lb.json", "k8s_lb.v1model.p4info.txtpb"),
     Job("tests/programs", BMV2, "packet_io.p4", "packet_io.json", "packet_io.p4info.txtpb"),
+    Job("tests/programs", BMV2, "bulk.p4", "bulk.json", "bulk.p4info.txtpb"),
     Job("tests/programs", DPDK, "add_on_miss.p4", "add_on_miss.spec", "add_on_miss.p4info.txtpb",
         "add_on_miss.context.json"),
     # p4c-dpdk 1.2.5.16 aborts on --context of a program with an action selector

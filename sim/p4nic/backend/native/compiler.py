@@ -1,129 +1,30 @@
-"""From C text to a loaded shared object: the compiler that is there, and a cache by content.
+"""A program's C unit compiled and loaded.
 
-In: the text of a unit. Out: a cffi library. The cache is `$XDG_CACHE_HOME/p4nic` (`~/.cache/p4nic`); a
-file's name is the hash of all that went into it, so that nothing in it is ever wrong, only unused.
+In: the text of a unit. Out: a cffi library. Called by `pipeline`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shlex
-import shutil
-import subprocess
-import sys
-import tempfile
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import cffi
 
+from p4nic import ccompiler
 from p4nic.backend.native.declarations import DECLARATIONS
-from p4nic.errors import P4nicError
+from p4nic.ccompiler import FLAGS, CompilerError, compiler
+
+__all__ = ["FLAGS", "OPTIMISE", "RUNTIME", "CompilerError", "compiler", "load", "shared_object"]
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
-FLAGS = (
-    "-std=gnu11",
-    "-march=native",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-Wno-type-limits",  # a program may compare an unsigned field with 0: `x < 0` is its way of saying never
-    "-fPIC",
-    "-fvisibility=hidden",
-    "-shared",
-)
 OPTIMISE = ("-O2",)
 """docs/decisions/native-engine.md has what -O1 and -O3 gave."""
-
-
-@final
-class CompilerError(P4nicError):
-    """There is no C compiler, or it refused the emitted C."""
-
-
-@cache
-def compiler() -> tuple[str, ...]:
-    """The command of a C compiler; empty if there is none."""
-    named = os.environ.get("CC")
-    if named:
-        return tuple(shlex.split(named))
-    for name in ("gcc", "cc", "clang"):
-        found = shutil.which(name)
-        if found:
-            return (found,)
-    if find_spec("ziglang") is not None:
-        return (sys.executable, "-m", "ziglang", "cc")
-    return ()
-
-
-@cache
-def _identity(command: tuple[str, ...]) -> str:
-    """What makes two compilations the same besides the text: compiler, processor, runtime."""
-    told = _call([*command, "--version"])
-    if told.returncode:
-        raise CompilerError(
-            f"{shlex.join(command)} is no C compiler: {told.stderr.strip()[:200]}; set CC to one"
-        )
-    parts = [told.stdout]
-    processor = Path("/proc/cpuinfo")
-    if processor.exists():
-        lines = processor.read_text("utf-8", "replace").splitlines()
-        parts += sorted({line for line in lines if line.startswith(("flags", "model name", "Features"))})
-    parts += [path.read_text("utf-8") for path in sorted(RUNTIME.glob("*.h"))]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _call(command: list[str]) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise CompilerError(
-            f"{command[0]} cannot be run ({error.strerror}); set CC to a C compiler"
-        ) from None
-
-
-def cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "p4nic"
 
 
 def shared_object(text: str, extra: tuple[str, ...] = ()) -> Path:
     """The compiled unit, from the cache if it is there. `extra` flags come last. CompilerError names the
     file kept for inspection."""
-    command = compiler()
-    if not command:
-        raise CompilerError("no C compiler was found (gcc, cc, clang or ziglang)")
-    flags = (*OPTIMISE, *FLAGS, *extra)
-    key = hashlib.sha256("\0".join([_identity(command), *flags, text]).encode()).hexdigest()[:32]
-    folder = cache_folder()
-    made = folder / f"{key}.so"
-    if made.exists():
-        return made
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        source = folder / f"{key}.c"
-        source.write_text(text, "utf-8")
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".so", delete=False) as output:
-            pass
-    except OSError as error:
-        raise CompilerError(
-            f"the cache {folder} cannot be written ({error.strerror}); set XDG_CACHE_HOME"
-        ) from None
-    done = _call([*command, *flags, f"-I{RUNTIME}", "-o", output.name, str(source)])
-    if done.returncode:
-        Path(output.name).unlink(missing_ok=True)
-        first = next(
-            (line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200]
-        )
-        raise CompilerError(
-            f"{shlex.join(command)} refused the emitted C, which is kept in {source}: {first}; use "
-            f"--backend interp"
-        )
-    Path(output.name).replace(made)  # at once: another process may be doing the same
-    return made
+    return ccompiler.shared_object(text, (*OPTIMISE, *FLAGS, *extra), RUNTIME)
 
 
 def load(path: Path) -> tuple[Any, Any]:

@@ -1,0 +1,121 @@
+"""From C text to a shared object: the compiler that is there, and a cache by content.
+
+In: C text, flags, a folder of headers. Out: the path of a shared object. Called by `backend.native` for a
+program's unit and by `server.wire` for the bulk path's reader and writer of messages. The cache is
+`$XDG_CACHE_HOME/p4nic` (`~/.cache/p4nic`); a file's name is the hash of all that went into it, so that
+nothing in it is ever wrong, only unused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import final
+
+from p4nic.errors import P4nicError
+
+FLAGS = (
+    "-std=gnu11",
+    "-march=native",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-type-limits",  # a program may compare an unsigned field with 0: `x < 0` is its way of saying never
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-shared",
+)
+
+
+@final
+class CompilerError(P4nicError):
+    """There is no C compiler, or it refused the emitted C."""
+
+
+@cache
+def compiler() -> tuple[str, ...]:
+    """The command of a C compiler; empty if there is none."""
+    named = os.environ.get("CC")
+    if named:
+        return tuple(shlex.split(named))
+    for name in ("gcc", "cc", "clang"):
+        found = shutil.which(name)
+        if found:
+            return (found,)
+    if find_spec("ziglang") is not None:
+        return (sys.executable, "-m", "ziglang", "cc")
+    return ()
+
+
+@cache
+def _identity(command: tuple[str, ...], headers: Path) -> str:
+    """What makes two compilations the same besides the text: compiler, processor, headers."""
+    told = _call([*command, "--version"])
+    if told.returncode:
+        raise CompilerError(
+            f"{shlex.join(command)} is no C compiler: {told.stderr.strip()[:200]}; set CC to one"
+        )
+    parts = [told.stdout]
+    processor = Path("/proc/cpuinfo")
+    if processor.exists():
+        lines = processor.read_text("utf-8", "replace").splitlines()
+        parts += sorted({line for line in lines if line.startswith(("flags", "model name", "Features"))})
+    parts += [path.read_text("utf-8") for path in sorted(headers.glob("*.h"))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _call(command: list[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise CompilerError(
+            f"{command[0]} cannot be run ({error.strerror}); set CC to a C compiler"
+        ) from None
+
+
+def cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "p4nic"
+
+
+def shared_object(text: str, flags: tuple[str, ...], headers: Path) -> Path:
+    """The compiled text, from the cache if it is there. `headers`: the folder of its includes. CompilerError
+    names the file kept for inspection."""
+    command = compiler()
+    if not command:
+        raise CompilerError("no C compiler was found (gcc, cc, clang or ziglang)")
+    key = hashlib.sha256("\0".join([_identity(command, headers), *flags, text]).encode()).hexdigest()[:32]
+    folder = cache_folder()
+    made = folder / f"{key}.so"
+    if made.exists():
+        return made
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        source = folder / f"{key}.c"
+        source.write_text(text, "utf-8")
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".so", delete=False) as output:
+            pass
+    except OSError as error:
+        raise CompilerError(
+            f"the cache {folder} cannot be written ({error.strerror}); set XDG_CACHE_HOME"
+        ) from None
+    done = _call([*command, *flags, f"-I{headers}", "-o", output.name, str(source)])
+    if done.returncode:
+        Path(output.name).unlink(missing_ok=True)
+        first = next(
+            (line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200]
+        )
+        raise CompilerError(
+            f"{shlex.join(command)} refused the emitted C, which is kept in {source}: {first}; use "
+            f"--backend interp"
+        )
+    Path(output.name).replace(made)  # at once: another process may be doing the same
+    return made

@@ -89,7 +89,7 @@ def test_a_one_shot_is_laid_out_as_a_group() -> None:
 def test_groups_survive_a_crash(switch: Switch) -> None:
     switch.tables.insert(Group(PROFILE, 70, (GroupMember(3, 1),), 8))
     switch.tables.insert(to(9, GroupRef(70)))
-    switch.pipeline._target.close()  # type: ignore[attr-defined]  # as a crash leaves it
+    switch.pipeline.target.close()  # type: ignore[attr-defined]  # as a crash leaves it
     assert port(switch, 9) == 3
 
 

@@ -70,12 +70,12 @@ def test_table_sizes_are_the_specs(tmp_path: Path) -> None:
 
 def test_without_dpdk_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    shim._tools.cache_clear()
+    shim.tools.cache_clear()
     try:
         reason = shim.unavailable()
     finally:
         monkeypatch.undo()
-        shim._tools.cache_clear()
+        shim.tools.cache_clear()
     assert reason == (
         "the swx backend needs a C compiler, which is not installed here; run `make setup-dpdk`, which "
         "installs libdpdk-dev, gcc and pkg-config with apt"
@@ -87,12 +87,12 @@ def test_without_the_library_the_way_out_is_named(monkeypatch: pytest.MonkeyPatc
         (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    shim._tools.cache_clear()
+    shim.tools.cache_clear()
     try:
         reason = shim.unavailable()
     finally:
         monkeypatch.undo()
-        shim._tools.cache_clear()
+        shim.tools.cache_clear()
     assert reason is not None
     assert reason.startswith("the swx backend needs DPDK, and libdpdk-dev is not installed here; run `make")
 

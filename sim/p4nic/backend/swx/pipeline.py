@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn, final
 
 from p4nic.backend.api import (
@@ -45,7 +46,14 @@ _SESSIONS = 64
 class SwxPipeline:
     """One program in one DPDK process."""
 
-    def __init__(self, program: Program, options: Options, clear_metadata: bool = False) -> None:
+    def __init__(
+        self,
+        program: Program,
+        options: Options,
+        clear_metadata: bool = False,
+        inputs: int = 0,
+        source: Path | None = None,
+    ) -> None:
         if program.image is None:
             raise UnsupportedError(
                 f"{program.name} is no .spec: DPDK runs what p4c-dpdk wrote; use --backend interp for a JSON"
@@ -58,8 +66,8 @@ class SwxPipeline:
         self.program = program
         self.options = options
         self._image: SpecImage = cleared(program.image) if clear_metadata else program.image
-        self._target = Target(self._image, options)
-        description = self._target.description
+        self.target = Target(self._image, options, inputs, source)
+        description = self.target.description
         self._state = State(program, self._image, description)
         self._learners = Learners(program, self._image, description, options.learner_timeouts or {})
         self._arrays = Arrays(program, self._image, self._ask)
@@ -71,6 +79,11 @@ class SwxPipeline:
         self._now_ns = 0
         self._set_up()
 
+    @property
+    def inputs(self) -> int:
+        """Ports packets can arrive at: 0 to this."""
+        return self.target.receiving
+
     # --- packets ---
 
     def process(self, packets: Sequence[tuple[int, bytes]], now_ns: int) -> list[Outcome]:
@@ -79,7 +92,7 @@ class SwxPipeline:
         entries = sum(len(t.entries) for t in self._state.tables.values())
         outcomes: list[Outcome] = []
         for at in range(0, len(packets), _BURST):
-            outcomes += self._target.process(packets[at : at + _BURST], now_ns, entries)
+            outcomes += self.target.process(packets[at : at + _BURST], now_ns, entries)
         return outcomes
 
     def trace(self, port: int, frame: bytes, now_ns: int) -> tuple[Outcome, list[TraceEvent]]:
@@ -94,7 +107,7 @@ class SwxPipeline:
         return [Expired(EntryState(d.entry, now_ns - d.touched_ns, 0, 0), removed=True) for d in dead]
 
     def next_expiry_ns(self) -> int | None:
-        return self._target.soonest_ns
+        return self.target.soonest_ns
 
     # --- tables ---
 
@@ -105,12 +118,12 @@ class SwxPipeline:
 
     def _show(self) -> None:
         """`commit`, with a TargetError if DPDK dies of it."""
-        if not self._target.running:
+        if not self.target.running:
             self._restart()
         changes = self._state.changes()
         if changes or self._groups_changed:
             arguments = wire.u32(len(changes)) + b"".join(changes)
-            status, answer = self._target.ask(Operation.COMMIT, arguments)
+            status, answer = self.target.ask(Operation.COMMIT, arguments)
             if status:
                 self._refused(status, answer.u32(), len(changes))
             self._state.committed()
@@ -296,7 +309,7 @@ class SwxPipeline:
 
     def statistics(self) -> Mapping[str, int]:
         _, answer = self._ask(Operation.STATISTICS, b"")
-        description = self._target.description
+        description = self.target.description
         counts = {name: (answer.u64(), answer.u64()) for name in description.tables}
         learned = {name: tuple(answer.u64() for _ in range(6)) for name in description.learners}
         told = {"expired": self._expired, "digest_dropped": 0, "assert_failed": 0}
@@ -308,7 +321,7 @@ class SwxPipeline:
         return told
 
     def close(self) -> None:
-        self._target.close()
+        self.target.close()
 
     # --- parts ---
 
@@ -317,10 +330,11 @@ class SwxPipeline:
         return list(self._state.entries())
 
     def _ask(self, operation: Operation, arguments: bytes) -> tuple[int, wire.Reader]:
+        """A request to the shim; begins afresh after a crash."""
         with _as_state_error():
-            if not self._target.running:
+            if not self.target.running:
                 self._restart()
-            return self._target.ask(operation, arguments)
+            return self.target.ask(operation, arguments)
 
     def _set_up(self) -> None:
         """What DPDK must be told to do as P4 says: a session nobody has set mirrors to port 0."""
@@ -330,13 +344,13 @@ class SwxPipeline:
             number = self._learners.layouts[name].number
             for position, seconds in enumerate(timeouts):
                 arguments = wire.u32(number) + wire.u32(position) + wire.u32(seconds)
-                self._target.ask(Operation.TIMEOUT, arguments)
+                self.target.ask(Operation.TIMEOUT, arguments)
 
     def _mirror(self, session_id: int, session: CloneSession | None) -> None:
-        port = self._target.ports if session is None else session.replicas[0].port
+        port = self.target.ports if session is None else session.replicas[0].port
         truncated = 0 if session is None else session.truncate_bytes
         arguments = wire.u32(session_id) + wire.u32(port) + wire.u32(truncated)
-        status, _ = self._target.ask(Operation.MIRROR, arguments)
+        status, _ = self.target.ask(Operation.MIRROR, arguments)
         if status and session is not None:
             raise StateError(
                 ErrorKind.INVALID_ARGUMENT,
@@ -345,7 +359,7 @@ class SwxPipeline:
 
     def _restart(self) -> None:
         """A fresh process with what the control plane wrote; learned entries and counts are gone."""
-        self._target.build()
+        self.target.build()
         self._state.lost()
         self._set_up()
         for name, profile in self._state.profiles.items():
@@ -361,7 +375,7 @@ class SwxPipeline:
 
     def _refused(self, status: int, position: int, changes: int) -> NoReturn:
         if self._groups_changed:
-            self._target.close()  # DPDK has undone groups that are noted here as done: begin afresh
+            self.target.close()  # DPDK has undone groups that are noted here as done: begin afresh
         kind = ErrorKind.RESOURCE_EXHAUSTED if status in (-28, -12, -19) else ErrorKind.INVALID_ARGUMENT
         where = f"change {position + 1}" if position < changes else "the commit"
         raise StateError(
@@ -410,7 +424,7 @@ class SwxPipeline:
         _, answer = self._ask(Operation.LEARNED_LIST, wire.u64(now_ns) + wire.u8(dead))
         found = self._learners.read(answer)
         soonest = answer.u64()
-        self._target.soonest_ns = None if soonest == NEVER else soonest
+        self.target.soonest_ns = None if soonest == NEVER else soonest
         return found
 
 
@@ -429,13 +443,19 @@ def _unimplemented(message: str) -> NoReturn:
 
 @final
 class SwxBackend:
-    """The real P4-DPDK target. `clear_metadata`: see `cleared`; for comparisons, not for measurements."""
+    """The real P4-DPDK target.
+
+    `clear_metadata`: see `cleared`; for comparisons. `inputs`, `source`: see `measure` and `compiled`; for
+    measurements.
+    """
 
     name = "swx"
 
-    def __init__(self, clear_metadata: bool = False) -> None:
+    def __init__(self, clear_metadata: bool = False, inputs: int = 0, source: Path | None = None) -> None:
         self._clear_metadata = clear_metadata
+        self._inputs = inputs
+        self._source = source
 
     def build(self, program: Program, options: Options) -> SwxPipeline:
         """UnsupportedError for a program without a .spec or one DPDK refuses; TargetError without DPDK."""
-        return SwxPipeline(program, options, self._clear_metadata)
+        return SwxPipeline(program, options, self._clear_metadata, self._inputs, self._source)

@@ -40,13 +40,14 @@ _LIBRARIES = (
 _SYSTEM = ("-lpthread", "-ldl", "-lm", "-lnuma", "-lpcap", "-lbsd")
 _LEARNER = ("lookup", "add", "rearm", "rearm_new", "delete")
 _WRAPPED = ("memfd_create", *(f"rte_swx_table_learner_{call}" for call in _LEARNER))
-_FLAGS = ("-O2", "-Wall", "-Wextra", "-DALLOW_EXPERIMENTAL_API")
+# -rdynamic: a pipeline compiled by `measure` calls DPDK's functions in this program.
+_FLAGS = ("-O2", "-Wall", "-Wextra", "-DALLOW_EXPERIMENTAL_API", "-rdynamic")
 
 
 def unavailable() -> str | None:
     """Why this machine cannot run the backend, as a sentence; None if it can."""
     try:
-        _tools()
+        tools()
     except TargetError as error:
         return str(error)
     return None
@@ -55,41 +56,41 @@ def unavailable() -> str | None:
 @cache
 def dpdk_version() -> str:
     """The version of the installed libdpdk; TargetError without one."""
-    return _tools()[1]
+    return tools()[1]
 
 
 @cache
 def executable() -> Path:
     """The compiled shim; TargetError with the compiler's words if that fails."""
-    compiler, version, libraries, flags = _tools()
+    compiler, version, libraries, flags = tools()
     sources = sorted(_FOLDER.glob("*.[ch]"))
     digest = hashlib.sha256()
     for text in (compiler, version, str(libraries), *flags, *_FLAGS, *_LIBRARIES, *_WRAPPED):
         digest.update(text.encode() + b"\0")
     for source in sources:
         digest.update(source.read_bytes())
-    path = _cache() / f"swx-{digest.hexdigest()[:20]}"
+    path = cache_folder() / f"swx-{digest.hexdigest()[:20]}"
     if not path.exists():
         _compile(compiler, libraries, flags, [s for s in sources if s.suffix == ".c"], path)
     return path
 
 
 @cache
-def _tools() -> tuple[str, str, Path, tuple[str, ...]]:
+def tools() -> tuple[str, str, Path, tuple[str, ...]]:
     """(compiler, version of DPDK, folder of its libraries, its compiler flags)."""
     way_out = "run `make setup-dpdk`, which installs libdpdk-dev, gcc and pkg-config with apt"
     compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
     if compiler is None or shutil.which("pkg-config") is None:
         missing = "a C compiler" if compiler is None else "pkg-config"
         raise TargetError(f"the swx backend needs {missing}, which is not installed here; {way_out}")
-    answer = _run(["pkg-config", "--modversion", "libdpdk"])
+    answer = run(["pkg-config", "--modversion", "libdpdk"])
     if answer.returncode:
         raise TargetError(f"the swx backend needs DPDK, and libdpdk-dev is not installed here; {way_out}")
-    folder = Path(_run(["pkg-config", "--variable=libdir", "libdpdk"]).stdout.strip())
+    folder = Path(run(["pkg-config", "--variable=libdir", "libdpdk"]).stdout.strip())
     if not (folder / "librte_pipeline.a").is_file():
         raise TargetError(f"{folder} has no librte_pipeline.a, DPDK's static library; {way_out}")
-    flags = _run(["pkg-config", "--cflags-only-I", "libdpdk"]).stdout.split()
-    other = _run(["pkg-config", "--cflags-only-other", "libdpdk"]).stdout.split()
+    flags = run(["pkg-config", "--cflags-only-I", "libdpdk"]).stdout.split()
+    other = run(["pkg-config", "--cflags-only-other", "libdpdk"]).stdout.split()
     return compiler, answer.stdout.strip(), folder, (*flags, *other)
 
 
@@ -101,7 +102,7 @@ def _compile(compiler: str, libraries: Path, flags: tuple[str, ...], sources: li
     command = [compiler, *_FLAGS, *flags, *map(str, sources), "-o", unfinished]
     command += [f"-Wl,--wrap={name}" for name in _WRAPPED]
     command += ["-Wl,--start-group", *archives, "-Wl,--end-group", *_SYSTEM]
-    answer = _run(command)
+    answer = run(command)
     if answer.returncode:
         Path(unfinished).unlink()
         first = next(
@@ -112,7 +113,7 @@ def _compile(compiler: str, libraries: Path, flags: tuple[str, ...], sources: li
     os.replace(unfinished, path)
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     """A folder of the user's to keep the executable in."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(base) / "p4nic"
@@ -125,5 +126,5 @@ def _cache() -> Path:
     return Path(tempfile.mkdtemp(prefix="p4nic-swx-"))
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 from typing import final
 
 from p4nic.backend.api import Options, Outcome
 from p4nic.backend.swx import wire
+from p4nic.backend.swx.compiled import compiled
 from p4nic.backend.swx.layout import Description, read_description
 from p4nic.backend.swx.process import MEMORY_VARIABLE, Child, Died, memory, start
 from p4nic.backend.swx.wire import Operation, Reader
@@ -30,12 +32,15 @@ _LONGEST_REPORT = 64
 @final
 class Target:
     """`description` is what the built pipeline told; `soonest_ns` a time before which no learned
-    entry dies."""
+    entry dies. `inputs` 0: as many input ports as output ports. `source`: see `compiled`."""
 
-    def __init__(self, image: SpecImage, options: Options) -> None:
+    def __init__(self, image: SpecImage, options: Options, inputs: int, source: Path | None) -> None:
         self._image = image
         self._options = options
+        self._library = str(compiled(image, source)) if source is not None else ""
         self.ports = max(options.port_count, options.cpu_port + 1)
+        # Input ports are a power of two in 22.11.
+        self.inputs = 1 << ((inputs or self.ports) - 1).bit_length()
         self.soonest_ns: int | None = None
         self._child: Child | None = None
         self.description: Description = self.build()
@@ -45,11 +50,8 @@ class Target:
         self.close()
         self.soonest_ns = None
         child = start()
-        spec = self._image.text.encode()
-        # Input ports are a power of two in 22.11.
-        arguments = (
-            wire.u32(1 << (self.ports - 1).bit_length()) + wire.u32(self.ports) + wire.u32(len(spec)) + spec
-        )
+        ports = wire.u32(self.inputs) + wire.u32(self.ports)
+        arguments = ports + wire.name(self._library) + self._image.text.encode()
         try:
             status, answer = child.request(Operation.BUILD, arguments)
         except Died as died:
@@ -71,12 +73,17 @@ class Target:
             raise TargetError(f"DPDK {died.how} while it handled {operation.name.lower()}") from None
 
     @property
+    def receiving(self) -> int:
+        """Ports a packet can arrive at."""
+        return min(self.inputs, self.ports)
+
+    @property
     def running(self) -> bool:
         return self._child is not None
 
     def process(self, packets: Sequence[tuple[int, bytes]], now_ns: int, entries: int) -> list[Outcome]:
         """Run a burst; TargetError naming the packet DPDK died of, `entries` (a number) only being told."""
-        known = [(port, frame) for port, frame in packets if port < self.ports]
+        known = [(port, frame) for port, frame in packets if port < self.receiving]
         head = struct.pack("<QI", now_ns, len(known))
         body = b"".join(struct.pack("<II", port, len(frame)) + frame for port, frame in known)
         try:
@@ -87,7 +94,7 @@ class Target:
         if status:
             raise TargetError(f"the DPDK process refuses a burst of {len(known)} packets (error {status})")
         outcomes = iter(self._outcomes(answer, known, entries))
-        return [next(outcomes) if port < self.ports else Outcome((), NO_PORT) for port, _ in packets]
+        return [next(outcomes) if port < self.receiving else Outcome((), NO_PORT) for port, _ in packets]
 
     def _outcomes(self, answer: Reader, packets: list[tuple[int, bytes]], entries: int) -> list[Outcome]:
         outcomes: list[Outcome] = []

@@ -29,6 +29,8 @@ class Operation(IntEnum):
     LEARNED_LIST = 17
     LEARNED_FIND = 18
     LEARNED_DELETE = 19
+    MEASURE = 20
+    CODEGEN = 21
 
 
 def u8(value: int) -> bytes:

@@ -200,11 +200,14 @@ static struct record *last_record(uint32_t number)
 int __wrap_rte_swx_table_learner_lookup(void *table, void *mailbox, uint64_t time, uint8_t **key,
 					uint64_t *action_id, uint8_t **action_data, size_t *entry_id, int *hit)
 {
-	int done = __real_rte_swx_table_learner_lookup(table, mailbox, cycles, key, action_id, action_data,
-						       entry_id, hit);
 	uint32_t number;
+	int done;
 
-	(void)time;
+	if (measuring)
+		return __real_rte_swx_table_learner_lookup(table, mailbox, time, key, action_id, action_data, entry_id,
+							   hit);
+	done = __real_rte_swx_table_learner_lookup(table, mailbox, cycles, key, action_id, action_data,
+						   entry_id, hit);
 	if (!done)
 		return done;
 	number = number_of(table);
@@ -220,13 +223,12 @@ int __wrap_rte_swx_table_learner_lookup(void *table, void *mailbox, uint64_t tim
 uint32_t __wrap_rte_swx_table_learner_add(void *table, void *mailbox, uint64_t time, uint64_t action_id,
 					  uint8_t *action_data, uint32_t timeout_id)
 {
-	uint32_t status = __real_rte_swx_table_learner_add(table, mailbox, cycles, action_id, action_data,
-							   timeout_id);
-	uint32_t number = number_of(table);
+	uint32_t status = __real_rte_swx_table_learner_add(table, mailbox, measuring ? time : cycles, action_id,
+							   action_data, timeout_id);
+	uint32_t number = measuring ? UINT32_MAX : number_of(table);
 	struct record **at;
 	struct learner *l;
 
-	(void)time;
 	if (status || number == UINT32_MAX)
 		return status;
 	l = learners[number];
@@ -248,22 +250,20 @@ uint32_t __wrap_rte_swx_table_learner_add(void *table, void *mailbox, uint64_t t
 
 void __wrap_rte_swx_table_learner_rearm(void *table, void *mailbox, uint64_t time)
 {
-	uint32_t number = number_of(table);
+	uint32_t number = measuring ? UINT32_MAX : number_of(table);
 	struct record *record = number == UINT32_MAX ? NULL : last_record(number);
 
-	(void)time;
-	__real_rte_swx_table_learner_rearm(table, mailbox, cycles);
+	__real_rte_swx_table_learner_rearm(table, mailbox, measuring ? time : cycles);
 	if (record)
 		touch(number, record);
 }
 
 void __wrap_rte_swx_table_learner_rearm_new(void *table, void *mailbox, uint64_t time, uint32_t timeout_id)
 {
-	uint32_t number = number_of(table);
+	uint32_t number = measuring ? UINT32_MAX : number_of(table);
 	struct record *record = number == UINT32_MAX ? NULL : last_record(number);
 
-	(void)time;
-	__real_rte_swx_table_learner_rearm_new(table, mailbox, cycles, timeout_id);
+	__real_rte_swx_table_learner_rearm_new(table, mailbox, measuring ? time : cycles, timeout_id);
 	if (record) {
 		record->timeout_id = timeout_id & (learners[number]->n_timeouts - 1);
 		touch(number, record);
@@ -272,7 +272,7 @@ void __wrap_rte_swx_table_learner_rearm_new(void *table, void *mailbox, uint64_t
 
 void __wrap_rte_swx_table_learner_delete(void *table, void *mailbox)
 {
-	uint32_t number = number_of(table);
+	uint32_t number = measuring ? UINT32_MAX : number_of(table);
 
 	__real_rte_swx_table_learner_delete(table, mailbox);
 	if (number != UINT32_MAX && last_record(number)) {

@@ -24,6 +24,8 @@ static void port_free(void *port) { (void)port; }
 
 static int receive(void *port, struct rte_swx_pkt *pkt)
 {
+	if (measuring)
+		return measure_receive((uintptr_t)port - 1, pkt);
 	if (!waiting || (uintptr_t)port - 1 != waiting_port)
 		return 0;
 	waiting = 0;
@@ -38,6 +40,8 @@ static void copy_out(void *port, const struct rte_swx_pkt *pkt, uint32_t longest
 {
 	uint32_t length = pkt->length < longest ? pkt->length : longest;
 
+	if (measuring)
+		return;
 	if (pkt->length > LONGEST + HEADROOM) {
 		/* DPDK subtracts extracted headers without a look at the length. */
 		negative = 1;
@@ -50,6 +54,10 @@ static void copy_out(void *port, const struct rte_swx_pkt *pkt, uint32_t longest
 
 static void transmit(void *port, struct rte_swx_pkt *pkt)
 {
+	if (measuring) {
+		measure_finish(pkt, 0);
+		return;
+	}
 	copy_out(port, pkt, UINT32_MAX);
 	done = 1;
 }
@@ -67,7 +75,8 @@ static void transmit_fast_clone(void *port, struct rte_swx_pkt *pkt)
 static void discard(void *port, struct rte_swx_pkt *pkt)
 {
 	(void)port;
-	(void)pkt;
+	if (measuring)
+		measure_finish(pkt, 1);
 	dropped = done = 1;
 }
 
@@ -118,6 +127,12 @@ extern struct rte_swx_port_out_ops rte_swx_port_sink_ops;
 
 /* DPDK adds a drop port of type sink behind the others, and copies these functions when a pipeline begins. */
 void ports_prepare(void) { rte_swx_port_sink_ops = drop_ops; }
+
+void ports_as(struct rte_swx_port_in_ops *in, struct rte_swx_port_out_ops *out)
+{
+	*in = in_ops;
+	*out = out_ops;
+}
 
 int ports_attach(struct rte_swx_pipeline *p, uint32_t n_in, uint32_t n_out)
 {

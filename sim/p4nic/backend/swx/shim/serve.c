@@ -22,18 +22,15 @@ static int32_t refused(const char *stage, uint32_t line, int status, const char 
 	return -1;
 }
 
-static int32_t build(struct request *r)
+/* The interpreted pipeline: DPDK's readers of a .spec, then its interpreter of instructions. */
+static int32_t build_from_text(const uint8_t *text, uint32_t length, uint32_t n_in, uint32_t n_out)
 {
-	uint32_t n_in = get_u32(r), n_out = get_u32(r), length = get_u32(r), line = 0;
-	const uint8_t *text = get_bytes(r, length);
-	const char *message = NULL;
 	struct pipeline_spec *spec;
+	const char *message = NULL;
+	uint32_t line = 0;
 	FILE *file;
 	int status;
 
-	if (r->bad || target.pipeline || !length)
-		return refused("request", 0, 0, "");
-	ports_prepare();
 	status = rte_swx_pipeline_config(&target.pipeline, "p4nic", 0);
 	if (!status)
 		status = ports_attach(target.pipeline, n_in, n_out);
@@ -51,8 +48,30 @@ static int32_t build(struct request *r)
 	if (status)
 		return refused("configure", 0, status, message);
 	status = rte_swx_pipeline_build(target.pipeline);
-	if (status)
-		return refused("build", 0, status, "");
+	return status ? refused("build", 0, status, "") : 0;
+}
+
+/* Arguments: u32 input ports, u32 output ports, name of a compiled pipeline or "", the .spec. */
+static int32_t build(struct request *r)
+{
+	uint32_t n_in = get_u32(r), n_out = get_u32(r);
+	uint16_t size = get_u16(r);
+	char *library = strndup((const char *)get_bytes(r, size), size);
+	int32_t status;
+
+	if (r->bad || target.pipeline || r->at == r->end || !library)
+		return refused("request", 0, 0, "");
+	ports_prepare();
+	if (library[0]) {
+		status = measure_build(&target.pipeline, library, n_in, n_out);
+		if (status)
+			return refused("library", 0, status, "");
+	} else {
+		status = build_from_text(r->at, r->end - r->at, n_in, n_out);
+		if (status)
+			return status;
+	}
+	free(library);
 	target.control = rte_swx_ctl_pipeline_create(target.pipeline);
 	if (!target.control)
 		return refused("control", 0, 0, "");
@@ -105,6 +124,8 @@ static int32_t dispatch(uint8_t operation, struct request *r)
 		return learned_find(r);
 	case 19:
 		return learned_delete(r);
+	case 20:
+		return measure(r);
 	default:
 		return -1;
 	}
@@ -121,6 +142,8 @@ void serve(int fd)
 		answer_begin();
 		if (operation == 1)
 			status = build(&r);
+		else if (operation == 21)
+			status = measure_codegen(&r);
 		else
 			status = target.control ? dispatch(operation, &r) : -1;
 		if (!answer_send(fd, status))

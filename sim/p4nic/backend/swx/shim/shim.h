@@ -4,6 +4,7 @@
  * serve.c   reads requests from a socket, answers them
  * wire.c    bytes of requests and answers
  * ports.c   ports in memory: one packet in, its copies out
+ * measure.c the same ports without the outside: how fast the pipeline is
  * control.c tables, selectors, registers, meters, statistics
  * learned.c DPDK's learner tables on a clock of ours, and what they hold
  */
@@ -65,8 +66,21 @@ void serve(int fd);
 
 void ports_prepare(void);
 int ports_attach(struct rte_swx_pipeline *p, uint32_t n_in, uint32_t n_out);
+/* Makes one of DPDK's own kinds of ports behave like ports in memory. */
+void ports_as(struct rte_swx_port_in_ops *in, struct rte_swx_port_out_ops *out);
 /* A burst: u64 now, u32 n, n times (u32 port, u32 length, bytes). */
 int32_t ports_process(struct request *r);
+
+/* --- measurements --- */
+
+/* The ports serve a measurement, and learners go by the processor's clock. */
+extern int measuring;
+int measure_receive(uint32_t port, struct rte_swx_pkt *pkt);
+void measure_finish(struct rte_swx_pkt *pkt, int is_drop);
+int32_t measure(struct request *r);
+int32_t measure_codegen(struct request *r);
+/* A pipeline with the compiled code of measure_codegen() in it. */
+int measure_build(struct rte_swx_pipeline **pipeline, const char *library, uint32_t n_in, uint32_t n_out);
 
 /* --- control: each reads its arguments, puts its answer, returns a status --- */
 

@@ -10,7 +10,7 @@ API void p4_set_meter(struct engine *e, u32 meter, u64 index, u32 kind, u64 cir,
 API void p4_register(struct engine *e, u32 reg, u64 index, u64 *out);
 API void p4_set_register(struct engine *e, u32 reg, u64 index, u64 low, u64 high);
 API void p4_set_value_set(struct engine *e, u32 set, const u64 *words, u32 members, u32 keys);
-API void p4_set_replicas(struct engine *e, u32 clones, u32 id, const u32 *pairs, i64 count, u32 truncate);
+API void p4_set_replicas(struct engine *e, u32 clones, u32 id, const u32 *pairs, i64 count, u32 truncate, u32 service);
 API const u64 *p4_events(struct engine *e, u64 *words);
 API void p4_clear_messages(struct engine *e);
 API void p4_clear_digests(struct engine *e);
@@ -93,7 +93,7 @@ void p4_set_value_set(struct engine *e, u32 set, const u64 *words, u32 members, 
     s->count = members;
 }
 
-void p4_set_replicas(struct engine *e, u32 clones, u32 id, const u32 *pairs, i64 count, u32 truncate)
+void p4_set_replicas(struct engine *e, u32 clones, u32 id, const u32 *pairs, i64 count, u32 truncate, u32 service)
 {
     struct replicas *r = NULL;
     if (count >= 0) {
@@ -102,6 +102,7 @@ void p4_set_replicas(struct engine *e, u32 clones, u32 id, const u32 *pairs, i64
             abort();
         r->count = (u32)count;
         r->truncate = truncate;
+        r->service = service;
         for (u32 i = 0; i < r->count; i++)
             r->to[i] = (struct replica){pairs[2 * i], pairs[2 * i + 1]};
     }

@@ -42,7 +42,7 @@ struct replica {
     u32 port, instance;
 };
 struct replicas {
-    u32 count, truncate;
+    u32 count, truncate, service; /* class of service of a clone */
     struct replica to[];
 };
 

@@ -2,21 +2,9 @@
  * the order they were made; a packet that starts over does so when they are done. */
 #ifndef P4NIC_V1MODEL_H
 #define P4NIC_V1MODEL_H
+#include "p4nic_queue.h"
 
 enum { NORMAL, INGRESS_CLONE, EGRESS_CLONE, COALESCED, RECIRCULATED, REPLICATION, RESUBMITTED };
-
-COLD void queue_add(struct queue *q, struct ctx *c)
-{
-    if (q->tail == q->room) {
-        u32 room = q->room ? q->room * 2 : 16;
-        struct ctx **items = realloc(q->items, room * sizeof *items);
-        if (items == NULL)
-            abort();
-        q->items = items;
-        q->room = room;
-    }
-    q->items[q->tail++] = c;
-}
 
 /* A second packet with the same frame and fields, that asked for nothing yet. */
 COLD struct ctx *copy_of(struct worker *w, const struct ctx *c)

@@ -44,7 +44,7 @@ void p4_register(engine *e, uint32_t reg, uint64_t index, uint64_t *out);
 void p4_set_register(engine *e, uint32_t reg, uint64_t index, uint64_t low, uint64_t high);
 void p4_set_value_set(engine *e, uint32_t set, const uint64_t *words, uint32_t members, uint32_t keys);
 void p4_set_replicas(engine *e, uint32_t clones, uint32_t id, const uint32_t *pairs, int64_t count,
-    uint32_t truncate);
+    uint32_t truncate, uint32_t service);
 const uint64_t *p4_events(engine *e, uint64_t *words);
 void p4_clear_messages(engine *e);
 void p4_clear_digests(engine *e);

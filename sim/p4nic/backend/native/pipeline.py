@@ -345,18 +345,22 @@ class NativePipeline:
         self._lib.p4_set_value_set(self._engine, number, words, len(members), len(widths))
 
     def set_multicast_group(self, group_id: int, replicas: tuple[Replica, ...] | None) -> None:
-        self._set_replicas(0, group_id, replicas, 0)
+        self._set_replicas(0, group_id, replicas)
 
     def set_clone_session(self, session_id: int, session: CloneSession | None) -> None:
-        truncate = 0 if session is None else session.truncate_bytes
-        self._set_replicas(1, session_id, None if session is None else session.replicas, truncate)
+        self._set_replicas(1, session_id, None if session is None else session.replicas, session)
 
     def _set_replicas(
-        self, clones: int, number: int, replicas: tuple[Replica, ...] | None, truncate: int
+        self,
+        clones: int,
+        number: int,
+        replicas: tuple[Replica, ...] | None,
+        session: CloneSession | None = None,
     ) -> None:
         pairs = [word for r in replicas or () for word in (r.port, r.instance)]
         count = -1 if replicas is None else len(replicas)
-        self._lib.p4_set_replicas(self._engine, clones, number, pairs, count, truncate)
+        truncate, service = (session.truncate_bytes, session.class_of_service) if session else (0, 0)
+        self._lib.p4_set_replicas(self._engine, clones, number, pairs, count, truncate, service)
 
     # --- statistics ---
 

@@ -17,6 +17,7 @@ from typing import final
 from p4nic.backend.native import emit_headers
 from p4nic.backend.native.arch import REASON_MACROS, Arch
 from p4nic.backend.native.arch_pna import PnaArch
+from p4nic.backend.native.arch_psa import PsaArch
 from p4nic.backend.native.arch_swx import SwxArch
 from p4nic.backend.native.arch_v1model import V1ModelArch
 from p4nic.backend.native.emit_flow import BodyWriter
@@ -100,11 +101,8 @@ class _Builder:
                 return V1ModelArch(self.program)
             case "pna":
                 return PnaArch(self.program)
-            case other:
-                raise UnsupportedError(
-                    f"the native backend does not run programs for the architecture {other}; use "
-                    f"--backend interp"
-                )
+            case "psa":
+                return PsaArch(self.program)
 
     def build(self) -> Unit:
         arch = self._arch()

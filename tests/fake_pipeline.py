@@ -22,11 +22,9 @@ from p4nic.backend.api import (
     MeterConfig,
     Options,
     Outcome,
-    Pipeline,
     Replica,
     TraceEvent,
 )
-from p4nic.backend.interp import InterpreterBackend
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.ops import Const
 from p4nic.ir.program import (
@@ -122,11 +120,6 @@ def sample_program() -> Program:
         digests={"news": DigestList("news", (("what", 8),))},
         value_sets={"C.types": ValueSet("C.types", (16,), 2)},
     )
-
-
-def interpreted() -> Pipeline:
-    """The sample program in the reference interpreter: its tables must behave as the fake's."""
-    return InterpreterBackend().build(sample_program(), Options())
 
 
 @dataclass

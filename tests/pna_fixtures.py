@@ -1,13 +1,13 @@
-"""The fixtures of tests/programs/pna: each program as p4c-dpdk's `.spec` and as p4c-bm2-pna's JSON, on the
-interpreter."""
+"""The fixtures of tests/programs/pna: each program as p4c-dpdk's `.spec` and as p4c-bm2-pna's JSON."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
 
-from p4nic.backend.api import Options, Pipeline
-from p4nic.backend.interp import InterpreterBackend
+from ir_builders import build
+
+from p4nic.backend.api import Backend, Options, Pipeline
 from p4nic.ir.program import Program
 from p4nic.load.artifact import load_program
 
@@ -24,9 +24,9 @@ def fixture(name: str, artifact: Artifact, *more: Path) -> Program:
     return load_program([path, *more], BUILD / f"{name}.{compiler}.p4info.txtpb")
 
 
-def nic(name: str, artifact: Artifact) -> Pipeline:
+def nic(backend: Backend, name: str, artifact: Artifact) -> Pipeline:
     """A fresh pipeline of a fixture."""
-    return InterpreterBackend().build(fixture(name, artifact), Options())
+    return build(backend, fixture(name, artifact), Options())
 
 
 def request(*fields: tuple[int, int], payload: bytes = b"payload") -> bytes:

@@ -1,5 +1,5 @@
-"""The trace: every kind of step, what it says, and that it is JSON; names from an artifact cannot become
-Python.
+"""The trace, which only the interpreter has: every kind of step, what it says, and that it is JSON; names
+from an artifact cannot become Python.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ AT = Source("lb.p4", 42)
 
 
 def build(code: list[Op], **more: Json) -> Pipeline:
-    return pipeline(swx(code, types=[PAIR], headers={"h": "pair_t"}, metadata={"out": 32, "x": 8}, **more))
+    return pipeline(
+        InterpreterBackend(),
+        swx(code, types=[PAIR], headers={"h": "pair_t"}, metadata={"out": 32, "x": 8}, **more),
+    )
 
 
 def events(running: Pipeline, frame: bytes = b"\x05\x06rest", kind: str | None = None) -> list[TraceEvent]:

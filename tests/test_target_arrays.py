@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from fake_pipeline import FakePipeline, interpreted
 
-from p4nic.backend.api import CloneSession, MeterConfig, Replica
+from p4nic.backend.api import CloneSession, MeterConfig, Pipeline, Replica
 from p4nic.clock import ManualClock
 from p4nic.errors import StateError
 from p4nic.ir.program import Any, Exact, Ternary
@@ -27,9 +26,9 @@ from p4nic.target.tables import Tables
 SLOW = MeterConfig("two_rate_three_color", 1, 1, 2, 2)
 
 
-@pytest.fixture(params=[FakePipeline, interpreted], ids=["fake", "interp"])
-def tables(request: pytest.FixtureRequest) -> Tables:
-    return Switch(request.param(), ManualClock()).tables
+@pytest.fixture
+def tables(sample_pipeline: Pipeline) -> Tables:
+    return Switch(sample_pipeline, ManualClock()).tables
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, str]:

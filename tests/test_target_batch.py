@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 import pytest
-from fake_pipeline import SECOND, FakePipeline, interpreted
+from fake_pipeline import SECOND, FakePipeline
 
 from p4nic.backend.api import (
     ActionSet,
@@ -72,9 +72,9 @@ def snapshot(switch: Switch) -> list[object]:
     ]
 
 
-@pytest.fixture(params=[FakePipeline, interpreted], ids=["fake", "interp"])
-def switch(request: pytest.FixtureRequest) -> Switch:
-    return populated(request.param())
+@pytest.fixture
+def switch(sample_pipeline: Pipeline) -> Switch:
+    return populated(sample_pipeline)
 
 
 def populated(pipeline: Pipeline) -> Switch:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any as Anything
 
 import pytest
-from fake_pipeline import interpreted
+from fake_pipeline import sample_program
 
-from p4nic.backend.api import Entry
+from p4nic.backend.api import Backend, Entry, Options
 from p4nic.clock import ManualClock
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall, Exact
@@ -36,8 +36,8 @@ def commits() -> Commits:
 
 
 @pytest.fixture
-def switch(commits: Commits) -> Switch:
-    pipeline: Anything = interpreted()
+def switch(backend: Backend, commits: Commits) -> Switch:
+    pipeline: Anything = backend.build(sample_program(), Options())
     pipeline.commit = commits
     return Switch(pipeline, ManualClock())
 

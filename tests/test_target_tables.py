@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from fake_pipeline import SECOND, FakePipeline, interpreted
+from fake_pipeline import SECOND, FakePipeline
 
-from p4nic.backend.api import Entry, GroupRef, MemberRef, MeterConfig
+from p4nic.backend.api import Entry, GroupRef, MemberRef, MeterConfig, Pipeline
 from p4nic.clock import ManualClock
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall, Any, Exact, Lpm, Match, Range, Ternary
@@ -20,9 +20,9 @@ DROP = ActionCall("C.drop")
 METER = MeterConfig("two_rate_three_color", 10, 1, 20, 2)
 
 
-@pytest.fixture(params=[FakePipeline, interpreted], ids=["fake", "interp"])
-def switch(request: pytest.FixtureRequest) -> Switch:
-    return Switch(request.param(), ManualClock())
+@pytest.fixture
+def switch(sample_pipeline: Pipeline) -> Switch:
+    return Switch(sample_pipeline, ManualClock())
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import random
 import pytest
 from pna_fixtures import ARTIFACTS, SECOND, Artifact, fixture, nic, request
 
-from p4nic.backend.api import CloneSession, Entry, Outcome, Pipeline, Replica
+from p4nic.backend.api import Backend, CloneSession, Entry, Outcome, Pipeline, Replica
 from p4nic.errors import UnsupportedError
 from p4nic.ir.program import ActionCall, Exact
 
@@ -34,8 +34,8 @@ def ask(pipeline: Pipeline, frame: bytes, second: float = 0) -> tuple[int, int, 
 
 @both
 @pytest.mark.parametrize("op", TABLES)
-def test_a_flow_is_learned_with_its_arguments(artifact: Artifact, op: int) -> None:
-    flows = nic("flows", artifact)
+def test_a_flow_is_learned_with_its_arguments(backend: Backend, artifact: Artifact, op: int) -> None:
+    flows = nic(backend, "flows", artifact)
     assert ask(flows, flow(op, 1, key=7, port=3, mark=99)) == (3, 0, 99)
     assert ask(flows, flow(op, 1, key=7, port=4, mark=1)) == (3, HIT, 99)
     assert ask(flows, flow(op, 1, key=8, port=4, mark=1)) == (4, 0, 1)
@@ -48,8 +48,8 @@ def test_a_flow_is_learned_with_its_arguments(artifact: Artifact, op: int) -> No
 
 
 @both
-def test_a_full_table_learns_no_more(artifact: Artifact) -> None:
-    flows = nic("flows", artifact)
+def test_a_full_table_learns_no_more(backend: Backend, artifact: Artifact) -> None:
+    flows = nic(backend, "flows", artifact)
     for key in range(5):
         assert ask(flows, flow(KEEP, 1, key, port=2))[1] == 0
     assert flows.statistics()["learn_failed"] == 1
@@ -58,8 +58,8 @@ def test_a_full_table_learns_no_more(artifact: Artifact) -> None:
 
 @both
 @pytest.mark.parametrize(("profile", "seconds"), [*enumerate((10, 30, 60, 120, 300, 43_200, 120, 120))])
-def test_a_profile_is_a_time(artifact: Artifact, profile: int, seconds: int) -> None:
-    flows = nic("flows", artifact)
+def test_a_profile_is_a_time(backend: Backend, artifact: Artifact, profile: int, seconds: int) -> None:
+    flows = nic(backend, "flows", artifact)
     ask(flows, flow(KEEP, profile, key=7, port=3))
     assert flows.next_expiry_ns() == seconds * SECOND
     assert flows.expire(seconds * SECOND - 1) == []
@@ -70,9 +70,11 @@ def test_a_profile_is_a_time(artifact: Artifact, profile: int, seconds: int) -> 
 
 @both
 @pytest.mark.parametrize(("op", "profile", "due"), [(KEEP, 4, 10), (RESTART, 4, 18), (SET, 4, 308)])
-def test_what_a_hit_does_to_the_timer(artifact: Artifact, op: int, profile: int, due: int) -> None:
+def test_what_a_hit_does_to_the_timer(
+    backend: Backend, artifact: Artifact, op: int, profile: int, due: int
+) -> None:
     """Learned for 10 s at 0 and hit at 8: nothing, 10 s more, or the packet's profile from now on."""
-    flows = nic("flows", artifact)
+    flows = nic(backend, "flows", artifact)
     ask(flows, flow(op, 0, key=7, port=3))
     assert ask(flows, flow(op, profile, key=7, port=3), 8)[1] == HIT
     assert flows.expire(due * SECOND - 1) == []
@@ -80,8 +82,8 @@ def test_what_a_hit_does_to_the_timer(artifact: Artifact, op: int, profile: int,
 
 
 @both
-def test_the_control_plane_adds_entries_beside_the_learned_ones(artifact: Artifact) -> None:
-    flows = nic("flows", artifact)
+def test_the_control_plane_adds_entries_beside_the_learned_ones(backend: Backend, artifact: Artifact) -> None:
+    flows = nic(backend, "flows", artifact)
     call = ActionCall("Main.kept_hit", (6, 5))
     flows.insert(Entry("Main.kept", (Exact(7),), call, idle_timeout_ns=20 * SECOND), 0)
     assert ask(flows, flow(KEEP, 1, key=7, port=3)) == (6, HIT, 5)
@@ -90,10 +92,10 @@ def test_the_control_plane_adds_entries_beside_the_learned_ones(artifact: Artifa
     assert ask(flows, flow(KEEP, 1, key=7, port=3), 21) == (6, HIT, 5)
 
 
-def test_random_flows_do_the_same_from_both_artifacts() -> None:
+def test_random_flows_do_the_same_from_both_artifacts(backend: Backend) -> None:
     """Whole frames only: PNA tells the program of a short one, while a `.spec` has no means to."""
     numbers = random.Random(4)
-    pair = [nic("flows", artifact) for artifact in ARTIFACTS]
+    pair = [nic(backend, "flows", artifact) for artifact in ARTIFACTS]
     now = 0
     for _ in range(600):
         now += numbers.choice([0, 1, 3 * SECOND, 11 * SECOND])
@@ -109,8 +111,8 @@ def test_random_flows_do_the_same_from_both_artifacts() -> None:
 # --- forwarding ---------------------------------------------------------------------------------------------
 
 
-def forwarded(artifact: Artifact, calls: int) -> Outcome:
-    forwarding = nic("forwarding", artifact)
+def forwarded(backend: Backend, artifact: Artifact, calls: int) -> Outcome:
+    forwarding = nic(backend, "forwarding", artifact)
     forwarding.set_clone_session(5, CloneSession((Replica(7, 0),)))
     forwarding.set_clone_session(6, CloneSession((Replica(8, 0),), truncate_bytes=10))
     return forwarding.process([(1, request((calls, 1), (2, 4), (3, 4)))], 0)[0]
@@ -120,10 +122,10 @@ def ports(outcome: Outcome) -> list[int]:
     return [port for port, _ in outcome.sent]
 
 
-def test_without_a_drop_all_calls_do_the_same_from_both_artifacts() -> None:
+def test_without_a_drop_all_calls_do_the_same_from_both_artifacts(backend: Backend) -> None:
     for calls in range(128):
         if not calls & (DROP_FIRST | DROP_LAST):
-            assert forwarded("spec", calls) == forwarded("json", calls), f"{calls:#x}"
+            assert forwarded(backend, "spec", calls) == forwarded(backend, "json", calls), f"{calls:#x}"
 
 
 @both
@@ -141,28 +143,31 @@ def test_without_a_drop_all_calls_do_the_same_from_both_artifacts() -> None:
         (MIRROR_A | MIRROR_B | DROP_LAST, [7, 8]),  # a drop leaves the copies alone
     ],
 )
-def test_where_a_packet_goes(artifact: Artifact, calls: int, expected: list[int]) -> None:
-    assert ports(forwarded(artifact, calls)) == expected
+def test_where_a_packet_goes(backend: Backend, artifact: Artifact, calls: int, expected: list[int]) -> None:
+    assert ports(forwarded(backend, artifact, calls)) == expected
 
 
 @pytest.mark.parametrize("calls", [DROP_FIRST | SEND_FIRST, DROP_LAST | SEND_LAST])
-def test_a_drop_that_is_not_the_last_word(calls: int) -> None:
+def test_a_drop_that_is_not_the_last_word(backend: Backend, calls: int) -> None:
     """The specification's last call wins from the JSON; a `.spec` has an instruction that drops at once."""
-    assert ports(forwarded("json", calls)) == [2 if calls & SEND_FIRST else 3]
-    assert forwarded("spec", calls) == Outcome((), "drop action")
+    assert ports(forwarded(backend, "json", calls)) == [2 if calls & SEND_FIRST else 3]
+    assert forwarded(backend, "spec", calls) == Outcome((), "drop action")
 
 
 @both
-def test_mirror_copies_are_of_the_outgoing_packet_and_truncated(artifact: Artifact) -> None:
+def test_mirror_copies_are_of_the_outgoing_packet_and_truncated(backend: Backend, artifact: Artifact) -> None:
     out = request((0, 1), (2, 4), (3, 4))  # `calls` is cleared after the mirror calls
     expected = ((7, out), (8, out[:10]), (2, out))
-    assert forwarded(artifact, MIRROR_A | MIRROR_B | SEND_FIRST).sent == expected
+    assert forwarded(backend, artifact, MIRROR_A | MIRROR_B | SEND_FIRST).sent == expected
 
 
 @both
-def test_a_port_that_does_not_exist(artifact: Artifact) -> None:
+def test_a_port_that_does_not_exist(backend: Backend, artifact: Artifact) -> None:
     frame = request((SEND_FIRST, 1), (5000, 4), (0, 4))
-    assert nic("forwarding", artifact).process([(1, frame)], 0)[0].drop_reason == "egress port does not exist"
+    assert (
+        nic(backend, "forwarding", artifact).process([(1, frame)], 0)[0].drop_reason
+        == "egress port does not exist"
+    )
 
 
 # --- passes -------------------------------------------------------------------------------------------------
@@ -170,32 +175,34 @@ def test_a_port_that_does_not_exist(artifact: Artifact) -> None:
 
 @both
 @pytest.mark.parametrize("rounds", [0, 1, 5, 7])
-def test_recirculation_counts_passes_and_keeps_metadata(artifact: Artifact, rounds: int) -> None:
+def test_recirculation_counts_passes_and_keeps_metadata(
+    backend: Backend, artifact: Artifact, rounds: int
+) -> None:
     """The port chosen in the first pass holds, and metadata gather 5 a pass."""
     frame = request((rounds, 1), (0, 1), (0, 1), (9, 4))
-    ((port, sent),) = nic("passes", artifact).process([(1, frame)], 0)[0].sent
+    ((port, sent),) = nic(backend, "passes", artifact).process([(1, frame)], 0)[0].sent
     assert (port, sent) == (9, request((0, 1), (rounds, 1), (5 * (rounds + 1), 1), (9, 4)))
 
 
 @both
-def test_the_next_packet_starts_with_fresh_metadata(artifact: Artifact) -> None:
-    passes = nic("passes", artifact)
+def test_the_next_packet_starts_with_fresh_metadata(backend: Backend, artifact: Artifact) -> None:
+    passes = nic(backend, "passes", artifact)
     frame = request((1, 1), (0, 1), (0, 1), (9, 4))
     assert passes.process([(1, frame)], 0) == passes.process([(1, frame)], 1)
 
 
 @both
-def test_a_packet_does_not_go_round_for_ever(artifact: Artifact) -> None:
+def test_a_packet_does_not_go_round_for_ever(backend: Backend, artifact: Artifact) -> None:
     frame = request((200, 1), (0, 1), (0, 1), (9, 4))
-    assert nic("passes", artifact).process([(1, frame)], 0)[0].drop_reason == "recirculation limit"
+    assert nic(backend, "passes", artifact).process([(1, frame)], 0)[0].drop_reason == "recirculation limit"
 
 
 # --- direction ----------------------------------------------------------------------------------------------
 
 
 @both
-def test_the_direction_register_says_from_where_a_port_receives(artifact: Artifact) -> None:
-    direction = nic("direction", artifact)
+def test_the_direction_register_says_from_where_a_port_receives(backend: Backend, artifact: Artifact) -> None:
+    direction = nic(backend, "direction", artifact)
     direction.insert(Entry("Main.route", (Exact(10),), ActionCall("Main.send", (4,))), 0)
     direction.insert(Entry("Main.route", (Exact(20),), ActionCall("Main.send", (5,))), 0)
     frame = request((10, 4), (20, 4))

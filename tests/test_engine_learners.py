@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Any as Json
 
-from ir_builders import action, const, entry, key, m, one, pipeline, swx, table
+from ir_builders import action, const, entry, key, m, one, pipeline, swx, table, traced
 
-from p4nic.backend.api import Pipeline
+from p4nic.backend.api import Backend, Pipeline
 from p4nic.ir.ops import (
     Apply,
     Branch,
@@ -32,7 +32,7 @@ TIMEOUTS = (10, 30, 60, 120)
 REARM, SHORTEN, FORGET, RELEARN, LEAVE = 1, 2, 3, 4, 0
 
 
-def learner(size: int = 1000, **options: Json) -> Pipeline:
+def learner(backend: Backend, size: int = 1000, **options: Json) -> Pipeline:
     """Frame: flow, port to learn, profile, what a hit does. A hit goes to the learned port, a miss to 99."""
     frame = HeaderType("k_t", (Field("flow", 16), Field("port", 8), Field("profile", 8), Field("what", 8)))
     hit: list[Op] = [
@@ -70,7 +70,7 @@ def learner(size: int = 1000, **options: Json) -> Pipeline:
             table("flows", [key(Ref("k", "flow"), 16)], ["hit"], "miss", size=size, learner_timeouts=TIMEOUTS)
         ],
     )
-    return pipeline(built, **options)
+    return pipeline(backend, built, **options)
 
 
 def send(
@@ -84,15 +84,15 @@ def flows(running: Pipeline, now: int = 0) -> list[int]:
     return [s.entry.key[0].value for s in running.entries("flows", now)]  # type: ignore[union-attr]
 
 
-def test_the_next_packet_of_a_burst_sees_what_was_learned() -> None:
-    running = learner()
+def test_the_next_packet_of_a_burst_sees_what_was_learned(backend: Backend) -> None:
+    running = learner(backend)
     burst = [(1, bytes((0, 1, 7, 0, 0))), (1, bytes((0, 1, 8, 0, 0)))]
     assert [o.sent[0][0] for o in running.process(burst, 0)] == [99, 7]
     assert running.statistics()["learned"] == 1
 
 
-def test_learned_entries_are_readable_with_their_timeout_and_idle_time() -> None:
-    running = learner()
+def test_learned_entries_are_readable_with_their_timeout_and_idle_time(backend: Backend) -> None:
+    running = learner(backend)
     send(running, 1, port=7, profile=1, now=5 * S)
     (state,) = running.entries("flows", 8 * S)
     assert state.entry == entry("flows", [Exact(1)], "hit", 7, idle_timeout_ns=30 * S, origin="learned")
@@ -100,8 +100,8 @@ def test_learned_entries_are_readable_with_their_timeout_and_idle_time() -> None
     assert running.lookup("flows", (Exact(1),), 0, 8 * S) == state
 
 
-def test_a_hit_alone_does_not_refresh_and_rearm_does() -> None:
-    running = learner()
+def test_a_hit_alone_does_not_refresh_and_rearm_does(backend: Backend) -> None:
+    running = learner(backend)
     send(running, 1)
     send(running, 1, what=LEAVE, now=9 * S)
     assert running.next_expiry_ns() == 10 * S
@@ -116,8 +116,8 @@ def test_a_hit_alone_does_not_refresh_and_rearm_does() -> None:
     assert running.next_expiry_ns() is None
 
 
-def test_rearm_with_a_shorter_profile_expires_earlier_and_with_a_longer_one_later() -> None:
-    running = learner()
+def test_rearm_with_a_shorter_profile_expires_earlier_and_with_a_longer_one_later(backend: Backend) -> None:
+    running = learner(backend)
     send(running, 1, profile=3)
     assert running.next_expiry_ns() == 120 * S
     send(running, 1, profile=0, what=SHORTEN, now=S)
@@ -129,8 +129,8 @@ def test_rearm_with_a_shorter_profile_expires_earlier_and_with_a_longer_one_late
     assert running.expire(1000 * S) == []
 
 
-def test_expiry_is_in_order_of_deadlines_over_many_rearms() -> None:
-    running = learner()
+def test_expiry_is_in_order_of_deadlines_over_many_rearms(backend: Backend) -> None:
+    running = learner(backend)
     for flow, profile in ((1, 2), (2, 0), (3, 1), (4, 0)):
         send(running, flow, profile=profile)
     send(running, 2, what=REARM, now=25 * S)  # now 35 s, after flow 3 (30 s)
@@ -139,15 +139,15 @@ def test_expiry_is_in_order_of_deadlines_over_many_rearms() -> None:
     assert running.statistics()["expired"] == 4
 
 
-def test_a_packet_that_comes_before_expire_is_called_has_won() -> None:
-    running = learner()
+def test_a_packet_that_comes_before_expire_is_called_has_won(backend: Backend) -> None:
+    running = learner(backend)
     send(running, 1, port=7)
     assert send(running, 1, what=REARM, now=50 * S) == 7
     assert running.expire(50 * S) == []
 
 
-def test_forget_deletes_without_a_notice() -> None:
-    running = learner()
+def test_forget_deletes_without_a_notice(backend: Backend) -> None:
+    running = learner(backend)
     send(running, 1)
     send(running, 1, what=FORGET)
     assert flows(running) == []
@@ -156,8 +156,8 @@ def test_forget_deletes_without_a_notice() -> None:
     assert running.statistics()["rearmed"] == 0
 
 
-def test_learning_on_a_hit_replaces_action_and_timer() -> None:
-    running = learner()
+def test_learning_on_a_hit_replaces_action_and_timer(backend: Backend) -> None:
+    running = learner(backend)
     send(running, 1, port=7, profile=3)
     send(running, 1, port=8, profile=0, what=RELEARN, now=S)
     assert send(running, 1, now=2 * S) == 8
@@ -165,8 +165,8 @@ def test_learning_on_a_hit_replaces_action_and_timer() -> None:
     assert running.entry_count("flows") == 1
 
 
-def test_full_table_counts_a_failure_and_changes_nothing_else() -> None:
-    running = learner(size=2)
+def test_full_table_counts_a_failure_and_changes_nothing_else(backend: Backend) -> None:
+    running = learner(backend, size=2)
     for flow in (1, 2, 3, 3):
         assert send(running, flow) == 99
     assert flows(running) == [1, 2]
@@ -176,8 +176,8 @@ def test_full_table_counts_a_failure_and_changes_nothing_else() -> None:
     assert flows(running) == [3]
 
 
-def test_sizes_and_timeouts_can_be_overridden_and_profiles_wrap() -> None:
-    running = learner(table_sizes={"flows": 1}, learner_timeouts={"flows": (1, 2)})
+def test_sizes_and_timeouts_can_be_overridden_and_profiles_wrap(backend: Backend) -> None:
+    running = learner(backend, table_sizes={"flows": 1}, learner_timeouts={"flows": (1, 2)})
     send(running, 1, profile=3)
     assert running.next_expiry_ns() == 2 * S
     send(running, 2)
@@ -187,8 +187,8 @@ def test_sizes_and_timeouts_can_be_overridden_and_profiles_wrap() -> None:
 # --- the control plane and a learner ---
 
 
-def test_control_plane_entries_never_expire_and_keep_their_own_timeout() -> None:
-    running = learner()
+def test_control_plane_entries_never_expire_and_keep_their_own_timeout(backend: Backend) -> None:
+    running = learner(backend)
     running.insert(entry("flows", [Exact(1)], "hit", 3), 0)
     running.insert(entry("flows", [Exact(2)], "hit", 4, idle_timeout_ns=5 * S), 0)
     assert send(running, 1, profile=0, what=SHORTEN) == 3
@@ -201,8 +201,8 @@ def test_control_plane_entries_never_expire_and_keep_their_own_timeout() -> None
     assert running.next_expiry_ns() == 1005 * S
 
 
-def test_control_plane_modifies_and_deletes_learned_entries() -> None:
-    running = learner()
+def test_control_plane_modifies_and_deletes_learned_entries(backend: Backend) -> None:
+    running = learner(backend)
     send(running, 1, port=7, profile=1)
     running.modify(entry("flows", [Exact(1)], "hit", 8), 4 * S)
     assert send(running, 1) == 8
@@ -214,7 +214,7 @@ def test_control_plane_modifies_and_deletes_learned_entries() -> None:
     assert send(running, 1) == 99
 
 
-def test_two_learners_keep_their_own_last_lookup() -> None:
+def test_two_learners_keep_their_own_last_lookup(backend: Backend) -> None:
     """Learn after a later ordinary lookup still goes to the learner, under the key looked up there."""
     frame = HeaderType("k_t", (Field("flow", 16),))
     built = swx(
@@ -236,20 +236,20 @@ def test_two_learners_keep_their_own_last_lookup() -> None:
             table("plain", [key(m("x"), 8)], []),
         ],
     )
-    running = pipeline(built)
+    running = pipeline(backend, built)
     one(running, b"\x00\x05")
     assert running.entry_count("first") == 0
     assert [s.entry.key for s in running.entries("second", 0)] == [(Exact(5), Exact(0))]
 
 
-def test_learning_before_any_learner_was_looked_up_is_nothing() -> None:
+def test_learning_before_any_learner_was_looked_up_is_nothing(backend: Backend) -> None:
     built = swx(
         [Learn("hit", (), const(0)), Rearm(), Forget(), Transmit(const(1))],
         metadata={"x": 8},
         actions=[action("hit")],
         tables=[table("first", [key(m("x"), 8)], ["hit"], learner_timeouts=(10,))],
     )
-    running = pipeline(built)
+    running = pipeline(backend, built)
     assert one(running).sent == ((1, b""),)
-    assert running.trace(1, b"", 0)[0].sent == ((1, b""),)
+    assert traced(running, b"").sent == ((1, b""),)
     assert running.entry_count("first") == 0

@@ -1,4 +1,4 @@
-"""Tables of the interpreter: each match kind, priorities, const entries, changes, statistics, direct
+"""Tables: each match kind, priorities, const entries, changes, statistics, direct
 resources.
 """
 
@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import Any as Json
 
 import pytest
-from ir_builders import action, const, entry, key, m, one, pipeline, std, swx, table, v1model
+from ir_builders import action, const, entry, key, m, one, pipeline, std, swx, table, traced, v1model
 
-from p4nic.backend.api import REPEAT_NS, Expired, MeterConfig, Pipeline
-from p4nic.backend.interp.tables.matching import matches
+from p4nic.backend.api import REPEAT_NS, Backend, Expired, MeterConfig, Pipeline
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.ops import (
     Apply,
@@ -51,7 +50,7 @@ TO = action("to", [Move(m("out"), Param("port"))], port=32)
 MISS = 999
 
 
-def lookup_program(kinds: str, *after: Op, **more: Json) -> Pipeline:
+def lookup_program(backend: Backend, kinds: str, *after: Op, **more: Json) -> Pipeline:
     """A table over the first fields of the frame (a: 8 bits, b: 16) of the given kinds; `to` sets the
     output port.
     """
@@ -60,6 +59,7 @@ def lookup_program(kinds: str, *after: Op, **more: Json) -> Pipeline:
     code: list[Op] = [Extract("k"), Move(m("out"), const(MISS)), Apply("t"), *after, Transmit(m("out"))]
     table_options = {n: more.pop(n) for n in list(more) if n in TABLE_OPTIONS}
     return pipeline(
+        backend,
         swx(
             code,
             metadata={"out": 32, "id": 32},
@@ -80,7 +80,7 @@ def out_port(running: Pipeline, a: int, b: int = 0) -> int:
     """Where a packet with this key goes; both builds agree."""
     frame = a.to_bytes(1, "big") + b.to_bytes(2, "big")
     outcome = one(running, frame)
-    assert running.trace(1, frame, 0)[0] == outcome
+    assert traced(running, frame) == outcome
     return outcome.sent[0][0]
 
 
@@ -88,23 +88,23 @@ def add(running: Pipeline, match: Sequence[Match], port: int, priority: int = 0)
     running.insert(entry("t", match, "to", port, priority=priority), 0)
 
 
-def test_exact_single_and_double_key() -> None:
-    single, double = lookup_program("exact"), lookup_program("exact exact")
+def test_exact_single_and_double_key(backend: Backend) -> None:
+    single, double = lookup_program(backend, "exact"), lookup_program(backend, "exact exact")
     add(single, [Exact(5)], 1)
     add(double, [Exact(5), Exact(6)], 2)
     assert (out_port(single, 5), out_port(single, 6)) == (1, MISS)
     assert (out_port(double, 5, 6), out_port(double, 6, 5)) == (2, MISS)
 
 
-def test_table_without_keys_runs_its_default_and_misses() -> None:
-    running = lookup_program("")
+def test_table_without_keys_runs_its_default_and_misses(backend: Backend) -> None:
+    running = lookup_program(backend, "")
     running.set_default_action("t", ActionCall("to", (7,)))
     assert out_port(running, 1) == 7
     assert running.statistics()["table.t.miss"] == 2
 
 
-def test_longest_prefix_wins_and_any_is_the_default_route() -> None:
-    running = lookup_program("exact lpm")
+def test_longest_prefix_wins_and_any_is_the_default_route(backend: Backend) -> None:
+    running = lookup_program(backend, "exact lpm")
     add(running, [Exact(1), Lpm(0x0A00, 8)], 1)
     add(running, [Exact(1), Lpm(0x0A80, 9)], 2)
     add(running, [Exact(1), Lpm(0x0AFF, 16)], 3)
@@ -118,15 +118,15 @@ def test_longest_prefix_wins_and_any_is_the_default_route() -> None:
     assert out_port(running, 1, 0x0B00) == MISS
 
 
-def test_single_lpm_key() -> None:
-    running = lookup_program("lpm")
+def test_single_lpm_key(backend: Backend) -> None:
+    running = lookup_program(backend, "lpm")
     add(running, [Lpm(0x80, 1)], 1)
     add(running, [Lpm(0xC0, 2)], 2)
     assert [out_port(running, a) for a in (0x40, 0x80, 0xC1)] == [MISS, 1, 2]
 
 
-def test_highest_priority_wins_then_the_earlier_entry() -> None:
-    running = lookup_program("ternary ternary")
+def test_highest_priority_wins_then_the_earlier_entry(backend: Backend) -> None:
+    running = lookup_program(backend, "ternary ternary")
     add(running, [Ternary(1, 1), Any()], 1, priority=10)
     add(running, [Any(), Ternary(0x100, 0xF00)], 2, priority=20)
     add(running, [Ternary(3, 3), Any()], 3, priority=10)
@@ -137,15 +137,15 @@ def test_highest_priority_wins_then_the_earlier_entry() -> None:
     assert out_port(running, 3, 0x200) == 3
 
 
-def test_ranges_include_both_ends_and_optional_takes_a_value_or_anything() -> None:
-    running = lookup_program("range optional")
+def test_ranges_include_both_ends_and_optional_takes_a_value_or_anything(backend: Backend) -> None:
+    running = lookup_program(backend, "range optional")
     add(running, [Range(10, 20), Exact(7)], 1, priority=1)
     add(running, [Range(15, 255), Any()], 2, priority=2)
     assert [out_port(running, a, 7) for a in (9, 10, 14, 15, 20, 255)] == [MISS, 1, 1, 2, 2, 2]
     assert [out_port(running, a, 8) for a in (10, 15)] == [MISS, 2]
 
 
-def test_key_mask_is_applied_before_the_lookup() -> None:
+def test_key_mask_is_applied_before_the_lookup(backend: Backend) -> None:
     built = swx(
         [Extract("k"), Apply("t"), Transmit(m("out"))],
         metadata={"out": 32},
@@ -154,12 +154,26 @@ def test_key_mask_is_applied_before_the_lookup() -> None:
         actions=[TO],
         tables=[table("t", [Key("a", "exact", Ref("k", "a"), 8, mask=0x0F)], ["to"])],
     )
-    running = pipeline(built)
+    running = pipeline(backend, built)
     add(running, [Exact(3)], 5)
     assert one(running, b"\xf3").sent[0][0] == 5
 
 
 # --- against the definition, spelled out: scan everything ---
+
+
+def matches(match: Match, value: int, width: int) -> bool:
+    match match:
+        case Exact(wanted):
+            return value == wanted
+        case Lpm(wanted, length):
+            return value >> (width - length) == wanted >> (width - length)
+        case Ternary(wanted, mask):
+            return value & mask == wanted
+        case Range(low, high):
+            return low <= value <= high
+        case Any():
+            return True
 
 
 def naive(entries: list[tuple[tuple[Match, ...], int, int]], values: tuple[int, int]) -> int:
@@ -199,9 +213,9 @@ def random_match(draw: random.Random, kind: str, width: int) -> Match:
     "kinds", ["exact lpm", "ternary ternary", "range lpm", "optional ternary", "exact range"]
 )
 @pytest.mark.parametrize("seed", range(4))
-def test_random_tables_agree_with_a_scan(kinds: str, seed: int) -> None:
+def test_random_tables_agree_with_a_scan(backend: Backend, kinds: str, seed: int) -> None:
     draw = random.Random(f"{kinds} {seed}")
-    running = lookup_program(kinds, size=500)
+    running = lookup_program(backend, kinds, size=500)
     priorities = "ternary" in kinds or "range" in kinds or "optional" in kinds
     present: list[tuple[tuple[Match, ...], int, int]] = []
     for step in range(120):
@@ -229,8 +243,8 @@ def refused(call: Json, *args: Json) -> ErrorKind:
     return caught.value.kind
 
 
-def test_what_would_corrupt_a_table_is_refused() -> None:
-    running = lookup_program("exact", size=2)
+def test_what_would_corrupt_a_table_is_refused(backend: Backend) -> None:
+    running = lookup_program(backend, "exact", size=2)
     add(running, [Exact(1)], 1)
     assert refused(add, running, [Exact(1)], 2) is ErrorKind.ALREADY_EXISTS
     assert refused(running.modify, entry("t", [Exact(2)], "to", 1), 0) is ErrorKind.NOT_FOUND
@@ -241,21 +255,21 @@ def test_what_would_corrupt_a_table_is_refused() -> None:
     assert out_port(running, 1) == 1
 
 
-def test_size_can_be_overridden() -> None:
+def test_size_can_be_overridden(backend: Backend) -> None:
     built = swx(
         [Apply("t"), Transmit(const(0))],
         actions=[TO],
         metadata={"out": 32},
         tables=[table("t", [key(m("out"), 32)], ["to"], size=1)],
     )
-    running = pipeline(built, table_sizes={"t": 2})
+    running = pipeline(backend, built, table_sizes={"t": 2})
     add(running, [Exact(1)], 1)
     add(running, [Exact(2)], 2)
     assert refused(add, running, [Exact(3)], 3) is ErrorKind.RESOURCE_EXHAUSTED
 
 
-def test_entries_are_read_in_order_of_insertion_as_they_were_written() -> None:
-    running = lookup_program("ternary optional")
+def test_entries_are_read_in_order_of_insertion_as_they_were_written(backend: Backend) -> None:
+    running = lookup_program(backend, "ternary optional")
     first = entry("t", [Any(), Exact(2)], "to", 1, priority=3, metadata=b"m", controller_metadata=9)
     second = entry("t", [Ternary(1, 1), Any()], "to", 2, priority=9)
     running.insert(first, 0)
@@ -268,8 +282,8 @@ def test_entries_are_read_in_order_of_insertion_as_they_were_written() -> None:
     assert running.lookup("t", (Ternary(0, 0), Exact(2)), 4, 0) is None
 
 
-def test_entries_can_change_while_they_are_read() -> None:
-    running = lookup_program("exact")
+def test_entries_can_change_while_they_are_read(backend: Backend) -> None:
+    running = lookup_program(backend, "exact")
     for a in range(4):
         add(running, [Exact(a)], a)
     seen = []
@@ -281,14 +295,14 @@ def test_entries_can_change_while_they_are_read() -> None:
     assert seen == [(Exact(0),), (Exact(1),), (Exact(2),)]
 
 
-def test_const_entries_are_there_from_the_start() -> None:
+def test_const_entries_are_there_from_the_start(backend: Backend) -> None:
     consts = (ConstEntry((Exact(4),), ActionCall("to", (44,))),)
-    running = lookup_program("exact", const_entries=consts)
+    running = lookup_program(backend, "exact", const_entries=consts)
     assert out_port(running, 4) == 44
     assert [s.entry.origin for s in running.entries("t", 0)] == ["const"]
 
 
-def test_branches_on_hit_and_on_the_action_that_ran() -> None:
+def test_branches_on_hit_and_on_the_action_that_ran(backend: Backend) -> None:
     other = action("other")
     after: list[Op] = [
         BranchHit("hit"),
@@ -301,7 +315,7 @@ def test_branches_on_hit_and_on_the_action_that_ran() -> None:
         Binary(m("out"), "add", m("out"), const(100)),
         Label("end"),
     ]
-    running = lookup_program("exact", *after, actions=[other])
+    running = lookup_program(backend, "exact", *after, actions=[other])
     add(running, [Exact(5)], 5)
     running.insert(entry("t", [Exact(6)], "other"), 0)
     assert [out_port(running, a) for a in (4, 5, 6)] == [1, 105, 102]
@@ -309,8 +323,8 @@ def test_branches_on_hit_and_on_the_action_that_ran() -> None:
     assert out_port(running, 4) == 2
 
 
-def test_entry_numbers_are_stable_and_used_again() -> None:
-    running = lookup_program("exact", EntryId(m("out")))
+def test_entry_numbers_are_stable_and_used_again(backend: Backend) -> None:
+    running = lookup_program(backend, "exact", EntryId(m("out")))
     for a in (10, 11, 12):
         add(running, [Exact(a)], a)
     assert [out_port(running, a) for a in (10, 11, 12, 13)] == [0, 1, 2, 0]
@@ -320,8 +334,8 @@ def test_entry_numbers_are_stable_and_used_again() -> None:
     assert out_port(running, 13) == 1
 
 
-def test_hits_and_misses_are_counted() -> None:
-    running = lookup_program("exact")
+def test_hits_and_misses_are_counted(backend: Backend) -> None:
+    running = lookup_program(backend, "exact")
     add(running, [Exact(5)], 1)
     running.process([(1, b"\x05\0\0"), (1, b"\x05\0\0"), (1, b"\x06\0\0")], 0)
     assert running.statistics()["table.t.hit"] == 2
@@ -331,9 +345,9 @@ def test_hits_and_misses_are_counted() -> None:
 # --- direct counters and meters ---
 
 
-def test_direct_counter_of_the_artifact_counts_the_hit_entry() -> None:
+def test_direct_counter_of_the_artifact_counts_the_hit_entry(backend: Backend) -> None:
     count = CountDirect("c", const(1), PacketLength())
-    running = lookup_program("exact", count, counters=[Counter("c", "both", table="t")], counter="c")
+    running = lookup_program(backend, "exact", count, counters=[Counter("c", "both", table="t")], counter="c")
     add(running, [Exact(5)], 1)
     running.process([(1, b"\x05\0\0abc"), (1, b"\x06\0\0abc")], 0)
     state = next(running.entries("t", 0))
@@ -344,9 +358,9 @@ def test_direct_counter_of_the_artifact_counts_the_hit_entry() -> None:
     assert (state.packets, state.bytes) == (10, 20)
 
 
-def test_v1model_direct_counter_counts_by_itself() -> None:
+def test_v1model_direct_counter_counts_by_itself(backend: Backend) -> None:
     running = lookup_program(
-        "exact", counters=[Counter("c", "both", table="t")], counter="c", counts_on_hit=True
+        backend, "exact", counters=[Counter("c", "both", table="t")], counter="c", counts_on_hit=True
     )
     add(running, [Exact(5)], 1)
     running.process([(1, b"\x05\0\0abc")] * 3, 0)
@@ -357,9 +371,11 @@ def test_v1model_direct_counter_counts_by_itself() -> None:
 METER = MeterConfig("two_rate_three_color", cir=1, cburst=1, pir=1, pburst=2)
 
 
-def test_direct_meter_colours_by_entry() -> None:
+def test_direct_meter_colours_by_entry(backend: Backend) -> None:
     meter = Meter(m("out"), "mt", None)
-    running = lookup_program("exact", meter, meters=[MeterArray("mt", "packets", table="t")], meter="mt")
+    running = lookup_program(
+        backend, "exact", meter, meters=[MeterArray("mt", "packets", table="t")], meter="mt"
+    )
     add(running, [Exact(5)], 1)
     frame = [(1, b"\x05\0\0")]
     assert running.process(frame, 0)[0].sent[0][0] == 0  # not configured: green
@@ -371,8 +387,9 @@ def test_direct_meter_colours_by_entry() -> None:
     assert [o.sent[0][0] for o in running.process(frame * 3, 0)] == [0, 0, 0]
 
 
-def test_v1model_direct_meter_puts_its_colour_into_a_field() -> None:
+def test_v1model_direct_meter_puts_its_colour_into_a_field(backend: Backend) -> None:
     running = lookup_program(
+        backend,
         "exact",
         Move(m("out"), m("id")),
         meters=[MeterArray("mt", "packets", table="t")],
@@ -387,11 +404,11 @@ def test_v1model_direct_meter_puts_its_colour_into_a_field() -> None:
 # --- idle timeouts of ordinary tables ---
 
 
-def ageing_program() -> Pipeline:
+def ageing_program(backend: Backend) -> Pipeline:
     ports = action("to", [Move(std("egress_spec"), Param("port"))], port=9)
     keys = [key(std("ingress_port"), 9)]
     return pipeline(
-        v1model([Apply("t")], actions=[ports], tables=[table("t", keys, ["to"], idle_timeout=True)])
+        backend, v1model([Apply("t")], actions=[ports], tables=[table("t", keys, ["to"], idle_timeout=True)])
     )
 
 
@@ -401,9 +418,9 @@ def expired(running: Pipeline, now_ns: int) -> list[tuple[int, int, bool]]:
     return [(e.state.entry.key[0].value, e.state.idle_ns, e.removed) for e in found]  # type: ignore[union-attr]
 
 
-def test_idle_timeout_is_refreshed_by_hits_and_reported_again_after_each_timeout() -> None:
+def test_idle_timeout_is_refreshed_by_hits_and_reported_again_after_each_timeout(backend: Backend) -> None:
     """P4Runtime 1.5 §16.4: the timer starts anew with the report; `idle_ns` still counts from the hit."""
-    running, ms = ageing_program(), 1_000_000
+    running, ms = ageing_program(backend), 1_000_000
     running.insert(entry("t", [Exact(1)], "to", 2, idle_timeout_ns=100 * ms), 0)
     running.insert(entry("t", [Exact(2)], "to", 2), 0)
     assert running.next_expiry_ns() == 100 * ms
@@ -420,22 +437,22 @@ def test_idle_timeout_is_refreshed_by_hits_and_reported_again_after_each_timeout
     assert running.statistics()["expired"] == 3
 
 
-def test_tiny_timeouts_are_repeated_every_ten_milliseconds() -> None:
-    running = ageing_program()
+def test_tiny_timeouts_are_repeated_every_ten_milliseconds(backend: Backend) -> None:
+    running = ageing_program(backend)
     running.insert(entry("t", [Exact(1)], "to", 2, idle_timeout_ns=1), 0)
     assert expired(running, 1) == [(1, 1, False)]
     assert running.next_expiry_ns() == 1 + REPEAT_NS
 
 
-def test_entries_expire_in_order_of_their_deadlines_then_of_insertion() -> None:
-    running = ageing_program()
+def test_entries_expire_in_order_of_their_deadlines_then_of_insertion(backend: Backend) -> None:
+    running = ageing_program(backend)
     for port, timeout in ((1, 300), (2, 100), (3, 200), (4, 100)):
         running.insert(entry("t", [Exact(port)], "to", 0, idle_timeout_ns=timeout), 0)
     assert [key for key, _, _ in expired(running, 300)] == [2, 4, 3, 1]
 
 
-def test_modify_restarts_the_timer_and_delete_ends_it() -> None:
-    running = ageing_program()
+def test_modify_restarts_the_timer_and_delete_ends_it(backend: Backend) -> None:
+    running = ageing_program(backend)
     running.insert(entry("t", [Exact(1)], "to", 2, idle_timeout_ns=100), 0)
     running.modify(entry("t", [Exact(1)], "to", 2, idle_timeout_ns=50), 80)
     assert running.next_expiry_ns() == 130

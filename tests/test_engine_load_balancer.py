@@ -1,4 +1,4 @@
-"""The shipped load balancer in the interpreter: any bytes end in a verdict, both builds agree, runs
+"""The shipped load balancer: any bytes end in a verdict, both builds agree, runs
 repeat exactly.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pytest
+from ir_builders import traced
 
-from p4nic.backend.api import Entry, Options, Pipeline
-from p4nic.backend.interp import InterpreterBackend
+from p4nic.backend.api import Backend, Entry, Options, Pipeline
 from p4nic.ir.program import ActionCall, Any, Exact, Lpm, Match, Program
 from p4nic.load.artifact import load_program, shipped
 
@@ -35,9 +35,9 @@ def entry(program: Program, table: str, action: str, *args: int, **key: Match) -
     )
 
 
-def running(program: Program) -> Pipeline:
+def running(backend: Backend, program: Program) -> Pipeline:
     """One VIP with one local endpoint, clients behind the uplink."""
-    made = InterpreterBackend().build(program, Options())
+    made = backend.build(program, Options())
     vip: dict[str, Match] = {"ip_dst": Exact(VIP), "proto": Exact(6), "dport": Exact(80)}
     for one in (
         entry(program, "port_role", "uplink", in_port=Exact(UPLINK)),
@@ -72,8 +72,10 @@ def tcp(src: int, dst: int, sport: int, dport: int, flags: int) -> bytes:
 SYN, ACK = 2, 16
 
 
-def test_a_connection_to_the_vip_reaches_the_endpoint_with_right_checksums(program: Program) -> None:
-    lb = running(program)
+def test_a_connection_to_the_vip_reaches_the_endpoint_with_right_checksums(
+    backend: Backend, program: Program
+) -> None:
+    lb = running(backend, program)
     outcome = lb.process([(UPLINK, tcp(CLIENT, VIP, 1024, 80, SYN))], 0)[0]
     expected = tcp(CLIENT, POD, 1024, 8080, SYN)
     ((port, frame),) = outcome.sent
@@ -107,25 +109,27 @@ def mutated(draw: random.Random) -> Iterator[tuple[int, bytes]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_any_bytes_end_in_a_verdict_on_which_both_builds_agree(program: Program, seed: int) -> None:
-    fast, traced = running(program), running(program)
+def test_any_bytes_end_in_a_verdict_on_which_both_builds_agree(
+    backend: Backend, program: Program, seed: int
+) -> None:
+    fast, slow = running(backend, program), running(backend, program)
     packets = mutated(random.Random(seed))
     reasons = set()
     for step in range(300):
         port, frame = next(packets)
         outcome = fast.process([(port, frame)], step * S)[0]
-        assert traced.trace(port, frame, step * S)[0] == outcome, frame.hex()
+        assert traced(slow, frame, port, step * S) == outcome, frame.hex()
         assert bool(outcome.sent) != bool(outcome.drop_reason), frame.hex()
         reasons.add(outcome.drop_reason)
-        assert fast.expire(step * S) == traced.expire(step * S)
+        assert fast.expire(step * S) == slow.expire(step * S)
     assert len(reasons) > 1
-    assert fast.statistics() == traced.statistics()
-    assert fast.digests() == traced.digests()
+    assert fast.statistics() == slow.statistics()
+    assert fast.digests() == slow.digests()
 
 
-def test_two_runs_are_equal_to_the_byte(program: Program) -> None:
+def test_two_runs_are_equal_to_the_byte(backend: Backend, program: Program) -> None:
     def whole_run() -> tuple[object, ...]:
-        lb = running(program)
+        lb = running(backend, program)
         packets = mutated(random.Random(7))
         outcomes = [lb.process([next(packets)], step * S)[0] for step in range(200)]
         entries = [s for t in program.tables for s in lb.entries(t, 200 * S)]

@@ -1,12 +1,12 @@
-"""PSA and PNA (BMv2) in the interpreter: the order of psa_switch's stages, its copies, and pna_nic's one
+"""PSA and PNA (BMv2): the order of psa_switch's stages, its copies, and pna_nic's one
 port.
 """
 
 from __future__ import annotations
 
-from ir_builders import action, const, header_type, m, one, pipeline
+from ir_builders import action, const, header_type, m, one, pipeline, traced
 
-from p4nic.backend.api import CloneSession, Outcome, Pipeline, Replica
+from p4nic.backend.api import Backend, CloneSession, Outcome, Pipeline, Replica
 from p4nic.ir import verify
 from p4nic.ir.ops import (
     Binary,
@@ -51,7 +51,10 @@ RECIRCULATE_PORT = 0xFFFFFFFA
 
 
 def build(
-    architecture: Architecture, blocks: dict[str, tuple[BlockKind, Code]], layout: dict[str, dict[str, int]]
+    backend: Backend,
+    architecture: Architecture,
+    blocks: dict[str, tuple[BlockKind, Code]],
+    layout: dict[str, dict[str, int]],
 ) -> Pipeline:
     """A program with one-byte headers `h` and `note`, metadata `m.x`, and the architecture's own metadata."""
     metadata = {"m": {"x": 8}, **layout}
@@ -69,15 +72,18 @@ def build(
         {},
     )
     verify.check(made)
-    return pipeline(made)
+    return pipeline(backend, made)
 
 
 PARSE: list[Op] = [Extract("h")]
 DEPARSE: list[Op] = [Emit("h"), Emit("note")]
 
 
-def psa(ingress: list[Op], egress: list[Op] | None = None, parser: list[Op] = PARSE) -> Pipeline:
+def psa(
+    backend: Backend, ingress: list[Op], egress: list[Op] | None = None, parser: list[Op] = PARSE
+) -> Pipeline:
     return build(
+        backend,
         "psa",
         {
             "ingress_parser": ("parser", tuple(parser)),
@@ -94,7 +100,7 @@ def psa(ingress: list[Op], egress: list[Op] | None = None, parser: list[Op] = PA
 def run(running: Pipeline, frame: bytes = b"A-payload", port: int = 3) -> Outcome:
     """One frame; the traced build must say the same."""
     outcome = one(running, frame, port)
-    assert running.trace(port, frame, 0)[0] == outcome
+    assert traced(running, frame, port, 0) == outcome
     return outcome
 
 
@@ -118,32 +124,36 @@ def to(port: int) -> list[Op]:
 # --- PSA ---
 
 
-def test_a_packet_is_dropped_unless_ingress_says_otherwise() -> None:
-    assert run(psa([])) == Outcome((), "drop action")
-    assert run(psa(to(7))).sent == ((7, b"A-payload"),)
+def test_a_packet_is_dropped_unless_ingress_says_otherwise(backend: Backend) -> None:
+    assert run(psa(backend, [])) == Outcome((), "drop action")
+    assert run(psa(backend, to(7))).sent == ((7, b"A-payload"),)
 
 
-def test_egress_parses_what_ingress_deparsed_and_may_drop() -> None:
+def test_egress_parses_what_ingress_deparsed_and_may_drop(backend: Backend) -> None:
     change = Move(Ref("h", "value"), const(ord("B")))
     seen: list[Op] = [Binary(Ref("h", "value"), "add", Ref("h", "value"), const(1))]
-    assert run(psa([*to(7), change], seen)).sent == ((7, b"C-payload"),)
-    assert run(psa(to(7), [egress_out("drop", 1)])) == Outcome((), "drop action")
+    assert run(psa(backend, [*to(7), change], seen)).sent == ((7, b"C-payload"),)
+    assert run(psa(backend, to(7), [egress_out("drop", 1)])) == Outcome((), "drop action")
 
 
-def test_metadata_go_from_ingress_to_egress_and_paths_are_told() -> None:
-    assert run(psa([*to(7), Move(m("x"), const(5))], note("m", "x"))).sent == ((7, b"A\x05-payload"),)
+def test_metadata_go_from_ingress_to_egress_and_paths_are_told(backend: Backend) -> None:
+    assert run(psa(backend, [*to(7), Move(m("x"), const(5))], note("m", "x"))).sent == (
+        (7, b"A\x05-payload"),
+    )
     path = note("psa_egress_input_metadata", "packet_path")
-    assert run(psa(to(7), path)).sent == ((7, b"A\x01-payload"),)
+    assert run(psa(backend, to(7), path)).sent == ((7, b"A\x01-payload"),)
     port = note("psa_egress_input_metadata", "egress_port")
-    assert run(psa(to(7), port)).sent == ((7, b"A\x07-payload"),)
+    assert run(psa(backend, to(7), port)).sent == ((7, b"A\x07-payload"),)
 
 
-def test_parser_error_has_bmv2s_number_though_the_artifact_lists_none() -> None:
-    short = psa([*to(7), *note("psa_ingress_input_metadata", "parser_error")], parser=[Lookahead(m("x"), 64)])
+def test_parser_error_has_bmv2s_number_though_the_artifact_lists_none(backend: Backend) -> None:
+    short = psa(
+        backend, [*to(7), *note("psa_ingress_input_metadata", "parser_error")], parser=[Lookahead(m("x"), 64)]
+    )
     assert run(short, b"short").sent[0][1][:2] == b"\x01s"
 
 
-def test_multicast_copies_carry_instance_class_and_path() -> None:
+def test_multicast_copies_carry_instance_class_and_path(backend: Backend) -> None:
     pack = [
         *note("psa_egress_input_metadata", "instance"),
         Binary(Ref("note", "value"), "shl", Ref("note", "value"), const(4)),
@@ -154,21 +164,21 @@ def test_multicast_copies_carry_instance_class_and_path() -> None:
         egress_out("drop", 1),
         Label("end"),
     ]
-    running = psa([out("drop", 0), out("multicast_group", 4), out("class_of_service", 3)], pack)
+    running = psa(backend, [out("drop", 0), out("multicast_group", 4), out("class_of_service", 3)], pack)
     assert run(running).drop_reason == "multicast group has no member"
     running.set_multicast_group(4, (Replica(9, 1), Replica(8, 2)))
     assert run(running).sent == ((9, b"A\x12-payload"), (8, b"A\x22-payload"))
 
 
-def test_ingress_clone_is_the_received_packet_even_if_the_original_is_dropped() -> None:
+def test_ingress_clone_is_the_received_packet_even_if_the_original_is_dropped(backend: Backend) -> None:
     clone = [out("clone", 1), out("clone_session_id", 5), Move(Ref("h", "value"), const(ord("Z")))]
-    running = psa(clone, note("psa_egress_input_metadata", "packet_path"))
+    running = psa(backend, clone, note("psa_egress_input_metadata", "packet_path"))
     assert run(running).drop_reason == "drop action"
     running.set_clone_session(5, CloneSession((Replica(6, 1),), truncate_bytes=3))
     assert run(running) == Outcome(((6, b"A\x03-p"),))
 
 
-def test_egress_clone_is_what_the_egress_deparser_left() -> None:
+def test_egress_clone_is_what_the_egress_deparser_left(backend: Backend) -> None:
     path = Ref("psa_egress_input_metadata", "packet_path")
     egress: list[Op] = [
         Branch("eq", path, const(E2E), "end"),
@@ -177,12 +187,12 @@ def test_egress_clone_is_what_the_egress_deparser_left() -> None:
         egress_out("clone_session_id", 5),
         Label("end"),
     ]
-    running = psa(to(7), egress)
+    running = psa(backend, to(7), egress)
     running.set_clone_session(5, CloneSession((Replica(6, 1),)))
     assert run(running).sent == ((7, b"E-payload"), (6, b"E-payload"))
 
 
-def test_resubmit_starts_over_with_the_received_packet_and_its_port() -> None:
+def test_resubmit_starts_over_with_the_received_packet_and_its_port(backend: Backend) -> None:
     given = "psa_ingress_input_metadata"
     ingress: list[Op] = [
         out("drop", 0),
@@ -193,11 +203,11 @@ def test_resubmit_starts_over_with_the_received_packet_and_its_port() -> None:
         Label("again"),
         Move(Ref("psa_ingress_output_metadata", "egress_port"), Ref(given, "ingress_port")),
     ]
-    assert run(psa(ingress), port=3).sent == ((3, b"A-payload"),)
-    assert run(psa([out("drop", 0), out("resubmit", 1)])).drop_reason == "recirculation limit"
+    assert run(psa(backend, ingress), port=3).sent == ((3, b"A-payload"),)
+    assert run(psa(backend, [out("drop", 0), out("resubmit", 1)])).drop_reason == "recirculation limit"
 
 
-def test_recirculation_is_a_port_and_brings_the_outgoing_packet_back() -> None:
+def test_recirculation_is_a_port_and_brings_the_outgoing_packet_back(backend: Backend) -> None:
     path = Ref("psa_ingress_input_metadata", "packet_path")
     ingress: list[Op] = [
         *to(RECIRCULATE_PORT),
@@ -206,21 +216,22 @@ def test_recirculation_is_a_port_and_brings_the_outgoing_packet_back() -> None:
         out("egress_port", 2),
         Label("end"),
     ]
-    assert run(psa(ingress)).sent == ((2, b"R-payload"),)
-    assert run(psa(to(RECIRCULATE_PORT))).drop_reason == "recirculation limit"
+    assert run(psa(backend, ingress)).sent == ((2, b"R-payload"),)
+    assert run(psa(backend, to(RECIRCULATE_PORT))).drop_reason == "recirculation limit"
 
 
-def test_loop_and_missing_port_are_counted_drops() -> None:
+def test_loop_and_missing_port_are_counted_drops(backend: Backend) -> None:
     loop: list[Op] = [Label("s", "state"), Branch("eq", const(0), const(0), "s")]
-    assert run(psa(to(1), parser=loop)).drop_reason == "instruction limit"
-    assert run(psa(to(5000))).drop_reason == "egress port does not exist"
+    assert run(psa(backend, to(1), parser=loop)).drop_reason == "instruction limit"
+    assert run(psa(backend, to(5000))).drop_reason == "egress port does not exist"
 
 
 # --- PNA ---
 
 
-def pna(control: list[Op], parser: list[Op] = PARSE) -> Pipeline:
+def pna(backend: Backend, control: list[Op], parser: list[Op] = PARSE) -> Pipeline:
     return build(
+        backend,
         "pna",
         {
             "main_parser": ("parser", tuple(parser)),
@@ -231,15 +242,15 @@ def pna(control: list[Op], parser: list[Op] = PARSE) -> Pipeline:
     )
 
 
-def test_pna_nic_sends_everything_to_port_0() -> None:
-    assert run(pna([Move(Ref("h", "value"), const(ord("P")))])).sent == ((0, b"P-payload"),)
-    assert run(pna(note("pna_main_input_metadata", "input_port"))).sent == ((0, b"A\x03-payload"),)
+def test_pna_nic_sends_everything_to_port_0(backend: Backend) -> None:
+    assert run(pna(backend, [Move(Ref("h", "value"), const(ord("P")))])).sent == ((0, b"P-payload"),)
+    assert run(pna(backend, note("pna_main_input_metadata", "input_port"))).sent == ((0, b"A\x03-payload"),)
 
 
-def test_pna_records_parser_errors_and_ends_loops() -> None:
+def test_pna_records_parser_errors_and_ends_loops(backend: Backend) -> None:
     error = note("pna_main_input_metadata", "parser_error")
-    assert run(pna(error, [Lookahead(m("x"), 800)])).sent == ((0, b"\x01A-payload"),)
+    assert run(pna(backend, error, [Lookahead(m("x"), 800)])).sent == ((0, b"\x01A-payload"),)
     assert (
-        run(pna([], [Label("s", "state"), Branch("eq", const(0), const(0), "s")])).drop_reason
+        run(pna(backend, [], [Label("s", "state"), Branch("eq", const(0), const(0), "s")])).drop_reason
         == "instruction limit"
     )

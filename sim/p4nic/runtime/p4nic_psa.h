@@ -10,112 +10,112 @@ enum { PATH_NORMAL, PATH_UNICAST, PATH_MULTICAST, PATH_CLONE_I2E, PATH_CLONE_E2E
 #define RECIRCULATE_PORT 0xfffffffau
 
 /* A packet with this frame, whose metadata are zeros; `passes` counts what could go on for ever. */
-COLD struct ctx *packet_of(struct engine *e, const struct ctx *from, const u8 *data, u32 length, u32 passes)
+COLD struct ctx *packet_of(struct worker *w, const struct ctx *from, const u8 *data, u32 length, u32 passes)
 {
-    struct ctx *n = arena_take(e, sizeof *n);
+    struct ctx *n = arena_take(w, sizeof *n);
     memset(n, 0, sizeof *n);
-    pass_start(e, n, data, length, from->p.port, 0);
+    pass_start(w, n, data, length, from->p.port, 0);
     n->p.passes = passes;
     return n;
 }
 
-COLD void again(struct engine *e, const struct ctx *c, const u8 *data, u32 length, u32 port, u32 path)
+COLD void again(struct worker *w, const struct ctx *c, const u8 *data, u32 length, u32 port, u32 path)
 {
     if (c->p.passes >= MAX_PASSES) {
-        verdict_drop(e->verdicts, REASON_TOO_MANY_PASSES);
+        verdict_drop(w->verdicts, REASON_TOO_MANY_PASSES);
         return;
     }
-    struct ctx *n = packet_of(e, c, data, length, c->p.passes + 1);
+    struct ctx *n = packet_of(w, c, data, length, c->p.passes + 1);
     n->p.port = port;
     n->p.resume = RESUME_AGAIN;
     start_ingress(n, port, path);
-    queue_add(&e->ingress, n);
+    queue_add(&w->ingress, n);
 }
 
-COLD void clone_packet(struct engine *e, const struct ctx *c, const u8 *data, u32 length, u32 session_id, u32 path)
+COLD void clone_packet(struct worker *w, const struct ctx *c, const u8 *data, u32 length, u32 session_id, u32 path)
 {
-    const struct replicas *session = idmap_get(&e->clones, session_id);
+    const struct replicas *session = idmap_get(&w->engine->clones, session_id);
     if (session == NULL)
         return;
     if (c->p.passes >= MAX_PASSES) {
-        verdict_drop(e->verdicts, REASON_TOO_MANY_PASSES);
+        verdict_drop(w->verdicts, REASON_TOO_MANY_PASSES);
         return;
     }
     if (session->truncate && length > session->truncate)
         length = session->truncate;
     for (u32 i = 0; i < session->count; i++) {
-        struct ctx *n = packet_of(e, c, data, length, c->p.passes + 1);
+        struct ctx *n = packet_of(w, c, data, length, c->p.passes + 1);
         n->p.resume = RESUME_EGRESS;
         start_egress(n, session->to[i].port, path, session->to[i].instance, session->service);
-        queue_add(&e->egress, n);
+        queue_add(&w->egress, n);
     }
 }
 
 /* A copy of the deparsed packet, with its metadata. */
-COLD void to_egress(struct engine *e, const struct ctx *c, u32 port, u32 instance, u32 path)
+COLD void to_egress(struct worker *w, const struct ctx *c, u32 port, u32 instance, u32 path)
 {
-    struct ctx *n = packet_of(e, c, c->p.out, c->p.out_length, c->p.passes);
+    struct ctx *n = packet_of(w, c, c->p.out, c->p.out_length, c->p.passes);
     n->s = c->s;
     n->p.resume = RESUME_EGRESS;
     start_egress(n, port, path, instance, out_class(c));
-    queue_add(&e->egress, n);
+    queue_add(&w->egress, n);
 }
 
-COLD void ingress_done(struct engine *e, const struct ctx *c)
+COLD void ingress_done(struct worker *w, const struct ctx *c)
 {
     if (out_clone(c))
-        clone_packet(e, c, c->p.data, c->p.length, out_session(c), PATH_CLONE_I2E);
+        clone_packet(w, c, c->p.data, c->p.length, out_session(c), PATH_CLONE_I2E);
     if (out_drop(c)) {
-        verdict_drop(e->verdicts, REASON_DROP_ACTION);
+        verdict_drop(w->verdicts, REASON_DROP_ACTION);
         return;
     }
     if (out_resubmit(c)) {
-        again(e, c, c->p.data, c->p.length, c->p.port, PATH_RESUBMIT);
+        again(w, c, c->p.data, c->p.length, c->p.port, PATH_RESUBMIT);
         return;
     }
     if (!out_group(c)) {
-        to_egress(e, c, out_port(c), 0, PATH_UNICAST);
+        to_egress(w, c, out_port(c), 0, PATH_UNICAST);
         return;
     }
-    const struct replicas *members = idmap_get(&e->multicast, out_group(c));
+    const struct replicas *members = idmap_get(&w->engine->multicast, out_group(c));
     if (members == NULL || members->count == 0) {
-        verdict_drop(e->verdicts, REASON_NO_MEMBER);
+        verdict_drop(w->verdicts, REASON_NO_MEMBER);
         return;
     }
     for (u32 i = 0; i < members->count; i++)
-        to_egress(e, c, members->to[i].port, members->to[i].instance, PATH_MULTICAST);
+        to_egress(w, c, members->to[i].port, members->to[i].instance, PATH_MULTICAST);
 }
 
-COLD void egress_done(struct engine *e, const struct ctx *c, u32 port)
+COLD void egress_done(struct worker *w, const struct ctx *c, u32 port)
 {
     if (egress_clone(c))
-        clone_packet(e, c, c->p.out, c->p.out_length, egress_session(c), PATH_CLONE_E2E);
+        clone_packet(w, c, c->p.out, c->p.out_length, egress_session(c), PATH_CLONE_E2E);
     if (egress_drop(c))
-        verdict_drop(e->verdicts, REASON_DROP_ACTION);
+        verdict_drop(w->verdicts, REASON_DROP_ACTION);
     else if (port == RECIRCULATE_PORT)
-        again(e, c, c->p.out, c->p.out_length, RECIRCULATE_PORT, PATH_RECIRCULATE);
+        again(w, c, c->p.out, c->p.out_length, RECIRCULATE_PORT, PATH_RECIRCULATE);
     else
-        verdict_send(e, e->verdicts, port, c->p.out, c->p.out_length);
+        verdict_send(w, w->verdicts, port, c->p.out, c->p.out_length);
 }
 
-static void run_alone(struct engine *e, struct ctx *c, const struct input *in, struct verdicts *v)
+static void run_alone(struct worker *w, struct ctx *c, const struct input *in, struct verdicts *v)
 {
-    e->verdicts = v;
-    e->ingress.head = e->ingress.tail = e->egress.head = e->egress.tail = 0;
-    pass_start(e, c, in->data, in->length, in->port, 0);
-    queue_add(&e->ingress, c);
+    w->verdicts = v;
+    w->ingress.head = w->ingress.tail = w->egress.head = w->egress.tail = 0;
+    pass_start(w, c, in->data, in->length, in->port, 0);
+    queue_add(&w->ingress, c);
     for (;;) {
-        struct queue *q = e->egress.head < e->egress.tail ? &e->egress : &e->ingress;
+        struct queue *q = w->egress.head < w->egress.tail ? &w->egress : &w->ingress;
         if (q->head == q->tail)
             return;
         struct ctx *now = q->items[q->head++];
-        int status = step(e, now);
-        pass_commit(e, &now->p);
+        int status = step(w, now);
+        pass_commit(w, &now->p);
         memset(now->p.path, 0, sizeof now->p.path);
         if (status == ST_INGRESS)
-            ingress_done(e, now);
+            ingress_done(w, now);
         else if (status == ST_EGRESS)
-            egress_done(e, now, leaves_by(now));
+            egress_done(w, now, leaves_by(now));
         else if (status == ST_DROPPED)
             verdict_drop(v, now->p.reason);
     }

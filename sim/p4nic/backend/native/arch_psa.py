@@ -164,14 +164,14 @@ class PsaArch:
     def hook(self, out: Writer, name: str) -> None:
         match name:
             case "start":
-                out.line("(void)e;")  # without timestamps and tables nobody reads it
+                out.line("(void)e, (void)w;")  # without timestamps and tables nobody reads it
                 out.line("if (p->speculative)")
                 out.line("    goto L_slow;")
                 self._set(out, _IN, "ingress_port", "p->port")
                 self._set(out, _IN, "packet_path", "0u")
             case "ingress_start" | "egress_start":
                 side = name.partition("_")[0]
-                self._set(out, f"{side}_input", f"{side}_timestamp", "e->now_ns / 1000")
+                self._set(out, f"{side}_input", f"{side}_timestamp", "w->now_ns / 1000")
                 self._set(out, f"{side}_input", "parser_error", "0u")
             case "ingress_error" | "egress_error":
                 self._set(out, f"{name.partition('_')[0]}_input", "parser_error", "failure")

@@ -95,3 +95,20 @@ def _scalar(field: FieldDescriptor, random: Random) -> object:
         case _:
             low, high = _RANGES[field.cpp_type]
             return max(low, min(high, random.choice(_NUMBERS)))
+
+
+def damage_bytes(data: bytes, random: Random) -> bytes:
+    """Some bytes changed, removed or repeated, or the end cut off."""
+    damaged = bytearray(data)
+    for _ in range(random.choice((1, 1, 2, 5))):
+        at = random.randrange(len(damaged) or 1)
+        match random.randrange(4):
+            case 0:
+                damaged[at : at + 1] = bytes([random.randrange(256)])
+            case 1:
+                del damaged[at : at + random.choice((1, 1, 3, 40))]
+            case 2:
+                damaged[at:at] = damaged[at : at + random.choice((1, 4, 30))]
+            case _:
+                del damaged[at if random.random() < 0.2 else len(damaged) :]
+    return bytes(damaged)

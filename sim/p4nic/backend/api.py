@@ -310,6 +310,32 @@ class Transactional(Protocol):
         ...
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Names of what an old and a new Program have alike, as far as its state is concerned."""
+
+    tables: frozenset[str] = frozenset()
+    counters: frozenset[str] = frozenset()
+    meters: frozenset[str] = frozenset()
+    registers: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """What a Pipeline has besides, if it can take state over from the one it replaces at once, however much
+    there is."""
+
+    def adoptable(self, old: Pipeline, alike: Alike) -> Alike:
+        """What of `alike` adopt() can take from `old`; nothing if that is another backend's."""
+        ...
+
+    def adopt(self, old: Pipeline, what: Alike) -> None:
+        """Take entries with their timers and counters, and cells; default actions are not part of it. `old`
+        can only be closed afterwards. `what` comes from adoptable(), and is still empty here."""
+        ...
+
+
 class Backend(Protocol):
     """Makes Pipelines. `name` is what the command line calls it."""
 

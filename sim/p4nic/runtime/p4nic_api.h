@@ -372,5 +372,6 @@ i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
 }
 
 #include "p4nic_api_arrays.h"
+#include "p4nic_adopt.h"
 
 #endif

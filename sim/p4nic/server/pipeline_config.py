@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from threading import RLock
 from typing import final
 
-from p4nic.backend.api import Pipeline
+from p4nic.backend.api import Adopting, Alike, Pipeline
 from p4nic.errors import ArtifactError, ErrorKind, P4nicError, StateError
 from p4nic.ir.program import Program
 from p4nic.load.artifact import load_config
 from p4nic.load.p4info import P4Info, decode_p4info
 from p4nic.server.codec import Codec
 from p4nic.server.forwarding import Forwarding
-from p4nic.server.reconcile import counters, restore, restore_counters, snapshot
+from p4nic.server.reconcile import alike, counters, restore, restore_counters, snapshot
 from p4nic.target.switch import Switch
 from p4nic.target.tables import Tables
 from p4rt import p4r
@@ -159,30 +159,40 @@ class PipelineConfigs:
             self.committed = replace(saved, tables=self._switch_tables, replay=None)
 
     def _reconcile(self, verified: _Verified, pipeline: Pipeline) -> None:
-        """Keep what the switch holds. The state is first tried out on a pipeline of its own, then moved
-        between two bursts.
-        """
+        """Keep what the switch holds; StateError INVALID_ARGUMENT if that cannot be, with everything as it was."""
         if self.committed is None:
             self._start(verified, pipeline)
             return
-        old, now = self.committed, self._switch.clock.now_ns
-        try:
-            with self._switch.lock:
-                held = snapshot(old.program, old.tables())
-                trial = Tables(verified.program, pipeline, self._switch.clock, RLock())
-                restore(held, old.program, verified.program, trial, pipeline, now())
-        finally:
+        old, program = self.committed, verified.program
+        lost = [name for name, _ in old.digests.settings() if name not in verified.codec.info.digests]
+        if lost:
             pipeline.close()
-        pipeline = self._make_pipeline(verified.program)
-        with self._switch.lock:
-            held, counted = snapshot(old.program, old.tables()), counters(old.tables())
-            self._forget_saved()
-            self._switch.replace_pipeline(pipeline)
-            self.committed = replace(
-                old, config=verified.config, codec=verified.codec, program=verified.program
+            raise StateError(
+                ErrorKind.INVALID_ARGUMENT,
+                f"the state cannot be kept under the new program: digest {lost[0]} is switched on, and is gone",
             )
-            restore(held, old.program, verified.program, self._switch.tables, pipeline, now())
-            restore_counters(counted, self._switch.tables)
+
+        def fill(tables: Tables) -> None:
+            running = self._switch.pipeline
+            adopted = Alike()
+            if isinstance(pipeline, Adopting):
+                adopted = pipeline.adoptable(running, alike(old.program, program))
+            held = snapshot(old.program, old.tables(), adopted)
+            counted = counters(old.program, old.tables(), adopted)
+            restore(held, old.program, program, tables, pipeline, self._switch.clock.now_ns())
+            restore_counters(counted, tables)
+            if isinstance(pipeline, Adopting):  # last, because there is no way back
+                pipeline.adopt(running, adopted)
+
+        with self._switch.lock:
+            try:
+                self._switch.replace_pipeline(pipeline, fill)
+            except StateError:
+                pipeline.close()
+                raise
+            verified.codec.take_names(old.codec)
+            self._forget_saved()
+            self.committed = replace(old, config=verified.config, codec=verified.codec, program=program)
 
     def _forget_saved(self) -> None:
         if self._saved is not None:

@@ -4,7 +4,8 @@ In: the switch as it runs, a new Program's tables. Out: the new tables hold what
 (learned ones with their idle time), defaults, members, groups, cells, multicast groups, clone sessions.
 Called by `pipeline_config`, under the switch's lock.
 
-Everything is carried by name. An entry whose table, key field, action or parameter is gone or has another
+What both programs have alike (`alike`) the new pipeline adopts whole, in no time to speak of. The rest is
+carried one by one and by name. An entry whose table, key field, action or parameter is gone or has another
 width cannot be kept, and then nothing is: StateError INVALID_ARGUMENT names the first one. Counters that no
 longer exist are dropped.
 """
@@ -15,11 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import final
 
-from p4nic.backend.api import ActionSet, Entry, EntryState, MeterConfig, Pipeline
+from p4nic.backend.api import ActionSet, Alike, Entry, EntryState, MeterConfig, Pipeline
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall, Match, Program, Table
 from p4nic.target.checks import spell_key
 from p4nic.target.entities import DefaultEntry, Entity, EntryKey, Operation, TableWrite
+from p4nic.target.entries import timer_age_ns
 from p4nic.target.tables import Tables
 
 
@@ -32,36 +34,73 @@ class Held:
     entries: tuple[tuple[EntryState, MeterConfig | None], ...]
 
 
-def snapshot(program: Program, tables: Tables) -> Held:
-    """Read everything; the caller holds the switch's lock."""
+def alike(old: Program, new: Program) -> Alike:
+    """What state of the two programs is the same thing under the same name."""
+    return Alike(
+        frozenset(t.name for t in new.tables.values() if _same_table(old.tables.get(t.name), t, old, new)),
+        frozenset(n for n, c in new.counters.items() if c.table is None and old.counters.get(n) == c),
+        frozenset(n for n, m in new.meters.items() if m.table is None and old.meters.get(n) == m),
+        frozenset(n for n, r in new.registers.items() if old.registers.get(n) == r),
+    )
+
+
+def _same_table(was: Table | None, table: Table, old: Program, new: Program) -> bool:
+    """Entries of the old table are entries of the new one as they are. References into action profiles are
+    counted by the target, and initial entries belong to the program: such tables are carried entry by entry.
+    """
+    if was is None or table.implementation is not None or was.implementation is not None:
+        return False
+    scopes = {ref.action: ref.scope for ref in table.actions}
+    return (
+        [(k.name, k.kind, k.width) for k in was.keys] == [(k.name, k.kind, k.width) for k in table.keys]
+        and not (was.const_entries or table.const_entries)
+        and (was.size, was.idle_timeout, was.learner_timeouts)
+        == (table.size, table.idle_timeout, table.learner_timeouts)
+        and (was.counter is None, _unit(was, old)) == (table.counter is None, _unit(table, new))
+        and all(
+            scopes.get(ref.action) == ref.scope
+            and old.actions[ref.action].params == new.actions[ref.action].params
+            for ref in was.actions
+        )
+    )
+
+
+def _unit(table: Table, program: Program) -> str | None:
+    """What the table's direct meter measures."""
+    return program.meters[table.meter].unit if table.meter is not None else None
+
+
+def snapshot(program: Program, tables: Tables, adopted: Alike) -> Held:
+    """Read everything but what is adopted; the caller holds the switch's lock."""
     objects: list[tuple[Operation, Entity]] = []
     objects += [("insert", member) for member in tables.members()]
     objects += [("insert", group) for group in tables.groups()]
     objects += [("insert", group) for group in tables.multicast_groups()]
     objects += [("insert", session) for session in tables.clone_sessions()]
     objects += [("modify", one) for one in tables.value_sets() if one.members]
-    objects += [("modify", cell) for cell in tables.meters() if cell.config is not None]
-    objects += [
-        ("modify", cell)
-        for cell in tables.registers()
-        if cell.value != program.registers[cell.register].initial
-    ]
+    for meter in (m for m in program.meters.values() if m.table is None and m.name not in adopted.meters):
+        objects += [("modify", cell) for cell in tables.meters(meter.name) if cell.config is not None]
+    for register in (r for r in program.registers.values() if r.name not in adopted.registers):
+        objects += [("modify", c) for c in tables.registers(register.name) if c.value != register.initial]
     for table in program.tables.values():
         if tables.default(table.name) != table.default:
             objects.append(("modify", DefaultEntry(table.name, tables.default(table.name))))
     entries = []
-    for state in tables.read():
-        entry = state.entry
-        if entry.origin != "const":
-            key = EntryKey(entry.table, entry.key, entry.priority)
-            meter = tables.direct_meter(key) if program.tables[entry.table].meter else None
-            entries.append((state, meter))
+    for table in (t for t in program.tables.values() if t.name not in adopted.tables):
+        for state in tables.read(table.name):
+            if state.entry.origin != "const":
+                key = EntryKey(table.name, state.entry.key, state.entry.priority)
+                entries.append((state, tables.direct_meter(key) if table.meter else None))
     return Held(tuple(objects), tuple(entries))
 
 
-def counters(tables: Tables) -> list[tuple[Operation, Entity]]:
-    """Indexed counters that have counted."""
-    return [("modify", cell) for cell in tables.counters() if cell.packets or cell.bytes]
+def counters(program: Program, tables: Tables, adopted: Alike) -> list[tuple[Operation, Entity]]:
+    """Indexed counters that have counted and are not adopted."""
+    cells: list[tuple[Operation, Entity]] = []
+    for counter in program.counters.values():
+        if counter.table is None and counter.name not in adopted.counters:
+            cells += [("modify", c) for c in tables.counters(counter.name) if c.packets or c.bytes]
+    return cells
 
 
 def restore(held: Held, old: Program, new: Program, tables: Tables, pipeline: Pipeline, now_ns: int) -> None:
@@ -105,7 +144,7 @@ def _restore_entry(
     entry = _carried(state.entry, old, new)
     table = new.tables[entry.table]
     counter = (state.packets, state.bytes) if table.counter else None
-    since = now_ns - state.idle_ns
+    since = now_ns - timer_age_ns(state)
     if entry.origin == "learned":
         pipeline.insert(entry, since)
         if counter is not None:

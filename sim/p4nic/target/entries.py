@@ -95,7 +95,7 @@ class Entries:
 
         def undo() -> None:
             restored, _ = self._take_action(table, written)
-            self._pipeline.modify(restored, now - _since(before))
+            self._pipeline.modify(restored, now - timer_age_ns(before))
             release()
             self._restore_direct(table, restored, before, meter)
 
@@ -113,7 +113,7 @@ class Entries:
 
         def undo() -> None:
             restored, _ = self._take_action(table, written)
-            self._pipeline.insert(restored, now - _since(before))
+            self._pipeline.insert(restored, now - timer_age_ns(before))
             self._restore_direct(table, restored, before, meter)
 
         return undo
@@ -244,7 +244,7 @@ class Entries:
         return state if written is action else replace(state, entry=replace(state.entry, action=written))
 
 
-def _since(before: EntryState) -> int:
+def timer_age_ns(before: EntryState) -> int:
     """How long ago the timer of an entry that comes back began. One that has been reported idle counts from
     its last report, so that the same time is not reported twice.
     """

@@ -94,13 +94,15 @@ class Switch:
     def replication(self) -> Replication:
         return self.tables.replication
 
-    def replace_pipeline(self, pipeline: Pipeline) -> None:
+    def replace_pipeline(self, pipeline: Pipeline, fill: Callable[[Tables], None] | None = None) -> None:
         """Put another pipeline in, with its initial state, between two bursts. Ports, clock and statistics
-        stay.
+        stay. `fill` puts state into its tables before the change; if it raises, nothing has changed.
         """
         with self.lock:
-            old, self._pipeline = self._pipeline, pipeline
-            self._tables = Tables(pipeline.program, pipeline, self.clock, self.lock, self._loop.wake)
+            tables = Tables(pipeline.program, pipeline, self.clock, self.lock, self._loop.wake)
+            if fill is not None:
+                fill(tables)
+            old, self._pipeline, self._tables = self._pipeline, pipeline, tables
             if old is not None:
                 old.close()
         self._loop.wake()

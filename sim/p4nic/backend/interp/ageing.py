@@ -11,7 +11,7 @@ An entry lives until `expire` is called: a packet that hits it before then has w
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import final
 
 from p4nic.backend.api import REPEAT_NS
@@ -55,6 +55,13 @@ class Ageing:
     def forget(self, entry: TableEntry) -> None:
         """The entry is gone, or must not expire; what the heap still holds of it is skipped later."""
         entry.queued_ns = None
+
+    def adopt(self, other: Ageing, tables: Collection[str]) -> None:
+        """Take over the deadlines of these tables' entries."""
+        mine = [item for item in other._heap if item[3].table in tables]
+        self._heap = [*self._heap, *mine]
+        heapq.heapify(self._heap)
+        self._pushes = max(self._pushes, other._pushes)
 
     def next_ns(self) -> int | None:
         """The earliest true deadline, None without any."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never, final
 
 from p4nic.backend.api import (
+    Alike,
     CloneSession,
     DigestMessage,
     Entry,
@@ -17,6 +18,7 @@ from p4nic.backend.api import (
     MeterConfig,
     Options,
     Outcome,
+    Pipeline,
     Replica,
     TraceEvent,
 )
@@ -189,6 +191,15 @@ class InterpreterPipeline:
             self._state.clone_sessions.pop(session_id, None)
         else:
             self._state.clone_sessions[session_id] = session
+
+    # --- replacing another pipeline ---
+
+    def adoptable(self, old: Pipeline, alike: Alike) -> Alike:
+        return alike if isinstance(old, InterpreterPipeline) and old.options == self.options else Alike()
+
+    def adopt(self, old: Pipeline, what: Alike) -> None:
+        assert isinstance(old, InterpreterPipeline)
+        self._state.adopt(old._state, what)
 
     # --- statistics ---
 

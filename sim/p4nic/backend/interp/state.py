@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import final
 
-from p4nic.backend.api import CloneSession, DigestMessage, Options, Replica
+from p4nic.backend.api import Alike, CloneSession, DigestMessage, Options, Replica
 from p4nic.backend.interp.ageing import Ageing
 from p4nic.backend.interp.cells import CounterCells, RegisterCells
 from p4nic.backend.interp.hashes import HashFunction, hash_function
@@ -93,6 +93,18 @@ class State:
     def selector_hash(self, profile: ActionProfile) -> HashFunction:
         """The hash function of an action selector."""
         return self.hash_at(f"selector {profile.name}", profile.selector_algorithm or "")
+
+    def adopt(self, old: State, what: Alike) -> None:
+        """Take over what the program before this one held in tables and arrays that are alike."""
+        self.ageing.adopt(old.ageing, what.tables)
+        for name in what.tables:
+            self.tables[name].adopt(old.tables[name])
+        for counter in what.counters:
+            self.counters[counter].cells.update(old.counters[counter].cells)
+        for meter in what.meters:
+            self.meters[meter].cells.update(old.meters[meter].cells)
+        for register in what.registers:
+            self.registers[register].cells.update(old.registers[register].cells)
 
     # --- called by generated code ---
 

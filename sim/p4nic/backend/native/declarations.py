@@ -50,4 +50,8 @@ void p4_clear_messages(engine *e);
 void p4_clear_digests(engine *e);
 void p4_statistics(engine *e, uint64_t *statistics, uint64_t *hits, uint64_t *misses);
 void p4_burst_statistics(engine *e, uint64_t *out);
+void *p4_table(engine *e, uint32_t table, uint64_t *sequences);
+void p4_adopt_table(engine *e, uint32_t table, void *other, uint64_t sequences, const uint16_t *actions);
+void *p4_array(engine *e, uint32_t kind, uint32_t number);
+void p4_adopt_array(engine *e, uint32_t kind, uint32_t number, void *other);
 """

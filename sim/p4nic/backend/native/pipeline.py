@@ -11,9 +11,11 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, final
 
 from p4nic.backend.api import (
+    Alike,
     CloneSession,
     DigestMessage,
     Entry,
@@ -361,6 +363,34 @@ class NativePipeline:
         count = -1 if replicas is None else len(replicas)
         truncate, service = (session.truncate_bytes, session.class_of_service) if session else (0, 0)
         self._lib.p4_set_replicas(self._engine, clones, number, pairs, count, truncate, service)
+
+    # --- replacing another pipeline ---
+
+    def adoptable(self, old: Pipeline, alike: Alike) -> Alike:
+        if not isinstance(old, NativePipeline) or old.options != self.options:
+            return Alike()
+        tables = {name for name in alike.tables if self._tables[name].can_adopt(old._tables[name])}
+        return replace(alike, tables=frozenset(tables))
+
+    def adopt(self, old: Pipeline, what: Alike) -> None:
+        assert isinstance(old, NativePipeline)
+        for name in what.tables:
+            self._tables[name].adopt(old._tables[name])
+        metered = {key: config for key, config in old._direct_meters.items() if key[0] in what.tables}
+        self._direct_meters.update(metered)
+        self._meters.update({key: config for key, config in old._meters.items() if key[0] in what.meters})
+        ours, theirs = self._number, old._number
+        for kind, (names, mine, other) in enumerate(
+            (
+                (what.counters, ours.counters, theirs.counters),
+                (what.meters, ours.meters, theirs.meters),
+                (what.registers, ours.registers, theirs.registers),
+            )
+        ):
+            for name in names:
+                there = old._lib.p4_array(old._engine, kind, other[name])
+                address = self._ffi.cast("void *", int(old._ffi.cast("uintptr_t", there)))
+                self._lib.p4_adopt_array(self._engine, kind, mine[name], address)
 
     # --- statistics ---
 

@@ -214,6 +214,34 @@ class NativeTable:
         self._lib.p4_set_default(self._engine, self.number, number, args, len(args))
         self.default = call
 
+    # --- replacing another program's table ---
+
+    def can_adopt(self, other: NativeTable) -> bool:
+        """Whether the other's entries lie in memory as ours do."""
+        ours, theirs = self._layout, other._layout
+        return (
+            self.size == other.size
+            and (ours.args, ours.size, ours.ranges, ours.exact)
+            == (theirs.args, theirs.size, theirs.ranges, theirs.exact)
+            and ours.key.members == theirs.key.members
+            and all(
+                self._actions[ref.action][1].members == other._actions[ref.action][1].members
+                for ref in other.spec.actions
+            )
+        )
+
+    def adopt(self, other: NativeTable) -> None:
+        """Take over the entries of a table that can_adopt() has let through; ours, empty, goes there."""
+        gone = 0xFFFF
+        numbers = [self._actions[name][0] if name in self._actions else gone for name in other._names]
+        sequences = other._ffi.new("uint64_t *")
+        there = other._lib.p4_table(other._engine, other.number, sequences)
+        address = self._ffi.cast("void *", int(other._ffi.cast("uintptr_t", there)))
+        self._lib.p4_adopt_table(self._engine, self.number, address, sequences[0], numbers)
+        self._keys, other._keys = other._keys, {}
+        self._identities, other._identities = other._identities, {}
+        self._metadata, other._metadata = other._metadata, {}
+
     # --- reads ---
 
     def raw(self, number: int) -> Any:

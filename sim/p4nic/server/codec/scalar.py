@@ -98,6 +98,11 @@ class SdnNames:
             )
         return value
 
+    def take(self, other: SdnNames) -> None:
+        """Go on with another's strings and values."""
+        self._values |= other._values
+        self._names |= other._names
+
     def name(self, value: int) -> bytes:
         return self._names.get(value, str(value)).encode()
 

@@ -100,6 +100,12 @@ class Codec:
         name = translation.type_name
         return Scalar(place, width, self._strings.setdefault(name, SdnNames(name)))
 
+    def take_names(self, old: Codec) -> None:
+        """Go on with the strings another configuration has chosen values for: its entries are kept (§14)."""
+        for type_name, names in self._strings.items():
+            if type_name in old._strings:
+                names.take(old._strings[type_name])
+
     # --- writes ---
 
     def change(self, update: p4r.Update) -> Change:

@@ -26,6 +26,9 @@ class Index(Protocol):
     def add(self, entry: TableEntry) -> None: ...
     def remove(self, entry: TableEntry) -> None: ...
     def find(self, key: LookupKey) -> TableEntry | None: ...
+    def adopt(self, other: Index) -> None:
+        """Take over what an index of the same kind holds."""
+        ...
 
 
 @final
@@ -52,6 +55,9 @@ class ExactIndex:
         pass
 
     def remove(self, entry: TableEntry) -> None:
+        pass
+
+    def adopt(self, other: Index) -> None:
         pass
 
 
@@ -97,6 +103,10 @@ class LpmIndex:
         if not self.by_length[length]:
             del self.by_length[length]
             self._order()
+
+    def adopt(self, other: Index) -> None:
+        assert isinstance(other, LpmIndex)
+        self.by_length, self.levels = other.by_length, other.levels
 
     def _order(self) -> None:
         longest_first = sorted(self.by_length.items(), key=lambda item: -item[0])
@@ -196,6 +206,10 @@ class TernaryIndex:
             if found is not None and (best is None or _rank(found) < _rank(best)):
                 best = found
         return best
+
+    def adopt(self, other: Index) -> None:
+        assert isinstance(other, TernaryIndex)
+        self.groups, self.order = other.groups, other.order
 
     def _in_ranges(self, bucket: list[TableEntry], values: tuple[int, ...]) -> TableEntry | None:
         for entry in bucket:

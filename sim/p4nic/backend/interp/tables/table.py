@@ -117,6 +117,17 @@ class MatchTable:
         self._ageing.forget(entry)
         entry.timeout_ns = 0  # a packet under way may still refresh it; that must not bring its timer back
 
+    def adopt(self, other: MatchTable) -> None:
+        """Take over the entries of another program's table with the same key and actions. The dict stays
+        ours, because generated code holds it.
+        """
+        self.entries.update(other.entries)
+        self.index.adopt(other.index)
+        for entry in self.entries.values():
+            if entry.action is not None:
+                entry.action = self._actions[entry.action.name]
+        self._free_ids, self._fresh_ids, self._numbers = other._free_ids, other._fresh_ids, other._numbers
+
     # --- reads ---
 
     def existing(self, key: tuple[Match, ...], priority: int) -> TableEntry:

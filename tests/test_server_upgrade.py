@@ -1,14 +1,16 @@
 """A program upgrade under traffic: RECONCILE_AND_COMMIT (P4Runtime 1.5 §14) loses no packet, flow or counter.
 
-The upgraded load balancer holds fewer services, so one table changes and is carried entry by entry; all others,
-the flow table first of all, are taken over whole.
+The upgraded load balancer holds fewer services, so one table changes and is carried entry by entry; all
+others, the flow table first of all, are taken over whole.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 import pytest
@@ -26,6 +28,7 @@ from p4rt import p4r
 RECONCILE = p4r.SetForwardingPipelineConfigRequest.RECONCILE_AND_COMMIT
 FLOWS, SERVICES = "Lb.flow_table", "Lb.service_vip"
 UPGRADES = 4
+T = TypeVar("T")
 
 
 def upgraded(size: int) -> p4r.ForwardingPipelineConfig:
@@ -118,7 +121,7 @@ def everything(client: Client) -> list[p4r.Entity]:
 
 
 def test_upgrade_that_loses_state_is_refused_and_nothing_has_changed(tmp_path: Path) -> None:
-    """§14: INVALID_ARGUMENT. Two services do not fit into a table of one; packets go on under the old program."""
+    """§14: INVALID_ARGUMENT. Two services do not fit into a table of one; the old program runs on."""
     with ServerUnderTest(load_balancer()) as server:
         programmed(server, tmp_path)
         client = server.primary()
@@ -145,6 +148,10 @@ def refusal(client: Client, config: p4r.ForwardingPipelineConfig) -> tuple[str, 
     return code_of(error.value), str(error.value.details())
 
 
+def backwards(mapping: Mapping[str, T]) -> dict[str, T]:
+    return dict(reversed(list(mapping.items())))
+
+
 # --- what is taken over whole -------------------------------------------------------------------------------
 
 
@@ -154,10 +161,11 @@ def test_tables_are_adopted_by_name_where_every_number_is_another(backend: str, 
     program = load_balancer().program
     turned = replace(
         program,
-        **{
-            kind: dict(reversed(list(getattr(program, kind).items())))
-            for kind in ("tables", "actions", "counters", "meters", "registers")
-        },
+        tables=backwards(program.tables),
+        actions=backwards(program.actions),
+        counters=backwards(program.counters),
+        meters=backwards(program.meters),
+        registers=backwards(program.registers),
     )
     with ServerUnderTest(load_balancer(), backend=backend) as server:
         programmed(server, tmp_path)

@@ -159,7 +159,7 @@ class PipelineConfigs:
             self.committed = replace(saved, tables=self._switch_tables, replay=None)
 
     def _reconcile(self, verified: _Verified, pipeline: Pipeline) -> None:
-        """Keep what the switch holds; StateError INVALID_ARGUMENT if that cannot be, with everything as it was."""
+        """Keep what the switch holds; INVALID_ARGUMENT if that cannot be, with everything as it was."""
         if self.committed is None:
             self._start(verified, pipeline)
             return
@@ -169,7 +169,7 @@ class PipelineConfigs:
             pipeline.close()
             raise StateError(
                 ErrorKind.INVALID_ARGUMENT,
-                f"the state cannot be kept under the new program: digest {lost[0]} is switched on, and is gone",
+                f"the state cannot be kept under the new program: digest {lost[0]} is on, and is gone",
             )
 
         def fill(tables: Tables) -> None:

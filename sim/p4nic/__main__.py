@@ -25,6 +25,7 @@ COMMANDS = {
     "lint": "tell what a program will do wrongly on DPDK, BMv2 or by the PNA specification",
     "explain": "tell what happens to a packet, step by step, and why",
     "diff": "run the same packets on several engines and compare",
+    "bench": "measure how fast it is, next to other engines",
     "doctor": "tell what this machine has and what that allows",
 }
 

@@ -115,9 +115,6 @@ int p4_start_direct_meter(struct engine *e, u32 table)
 
 API void p4_run(struct engine *e, const u8 *frames, const u32 *ports, const u32 *lengths, u32 count, u64 now_ns);
 API const u8 *p4_reply(struct engine *e, u64 *size);
-API u64 p4_bench(
-    struct engine *e, const u8 *frames, const u64 *offsets, const u32 *ports, const u32 *lengths, u32 count,
-    u32 rounds, u32 first, u64 now_ns, u64 *bytes);
 
 COLD void reply_more(struct worker *w, size_t bytes)
 {
@@ -172,29 +169,6 @@ const u8 *p4_reply(struct engine *e, u64 *size)
 {
     *size = e->workers[0]->reply_size;
     return e->workers[0]->reply;
-}
-
-/* The loop of a benchmark: `rounds` bursts, frames taken in turn from `first` on; the number of frames sent. */
-u64 p4_bench(
-    struct engine *e, const u8 *frames, const u64 *offsets, const u32 *ports, const u32 *lengths, u32 count,
-    u32 rounds, u32 first, u64 now_ns, u64 *bytes)
-{
-    struct worker *w = e->workers[0];
-    struct input in[BURST];
-    u64 sent = 0, volume = 0;
-    u32 next = first;
-    for (u32 round = 0; round < rounds; round++) {
-        for (u32 n = 0; n < BURST; n++) {
-            in[n] = (struct input){frames + offsets[next], ports[next], lengths[next]};
-            next = next + 1 == count ? 0 : next + 1;
-        }
-        run_burst(w, in, BURST, now_ns);
-        sent += w->sent_count;
-        for (u32 i = 0; i < w->sent_count; i++)
-            volume += w->sent[i].length;
-    }
-    *bytes = volume;
-    return sent;
 }
 
 /* --- tables: entries by number --- */
@@ -373,5 +347,6 @@ i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
 
 #include "p4nic_api_arrays.h"
 #include "p4nic_adopt.h"
+#include "p4nic_bench.h"
 
 #endif

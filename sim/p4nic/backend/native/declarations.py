@@ -4,6 +4,11 @@ DECLARATIONS = """
 typedef struct { uint64_t last_ns, timeout_ns, packets, bytes, sequence; int64_t priority;
     const uint8_t *key, *args; uint32_t id; uint16_t action; uint8_t origin, kind; } p4_entry_t;
 typedef struct engine engine;
+typedef struct { const uint8_t *data; const uint64_t *offsets; const uint32_t *ports, *lengths;
+    uint32_t count; } p4_traffic_t;
+typedef struct { uint64_t packets, sent, bytes, wall_ns, cpu_ns, cycles; uint32_t next; } p4_timing_t;
+void p4_bench(engine *e, const p4_traffic_t *t, uint32_t first, uint64_t rounds, uint64_t nanoseconds,
+    uint64_t now_ns, p4_timing_t *out);
 engine *p4_create(uint32_t cpu_port, uint32_t drop_port, uint32_t port_count, uint64_t seed);
 void p4_destroy(engine *e);
 int p4_start_table(engine *e, uint32_t table, uint32_t capacity, const uint64_t *timeouts, uint32_t count);
@@ -14,9 +19,7 @@ int p4_start_direct_meter(engine *e, uint32_t table);
 void p4_run(engine *e, const uint8_t *frames, const uint32_t *ports, const uint32_t *lengths, uint32_t count,
     uint64_t now_ns);
 const uint8_t *p4_reply(engine *e, uint64_t *size);
-uint64_t p4_bench(engine *e, const uint8_t *frames, const uint64_t *offsets, const uint32_t *ports,
-    const uint32_t *lengths, uint32_t count, uint32_t rounds, uint32_t first, uint64_t now_ns, uint64_t
-    *bytes); int64_t p4_find(engine *e, uint32_t table, const uint8_t *key);
+int64_t p4_find(engine *e, uint32_t table, const uint8_t *key);
 int64_t p4_insert(engine *e, uint32_t table, const uint8_t *key, const uint8_t *mask, const uint8_t *bounds,
     int64_t priority, uint32_t action, uint32_t kind, const uint8_t *args, uint32_t args_bytes, uint32_t
     origin, uint64_t timeout_ns, uint64_t now_ns);

@@ -31,6 +31,7 @@ from p4nic.backend.api import (
 )
 from p4nic.backend.native import compiler
 from p4nic.backend.native.emit_state import Numbers
+from p4nic.backend.native.measuring import MAX_ROUNDS, Frames, Timing
 from p4nic.backend.native.messages import DIGEST, decode, log_message
 from p4nic.backend.native.tables import NativeTable, value_and_mask
 from p4nic.backend.native.unit import Unit, make_unit
@@ -75,8 +76,6 @@ class NativePipeline:
         self._meters: dict[tuple[str, int], MeterConfig] = {}
         self._direct_meters: dict[tuple[str, int, int], MeterConfig] = {}
         self._digests: list[DigestMessage] = []
-        self._replayed: Sequence[tuple[int, bytes]] = ()
-        self._frames: tuple[Any, ...] = ()
 
     # --- making ---
 
@@ -168,28 +167,22 @@ class NativePipeline:
             outcomes.append(Outcome(tuple(sent), "" if sent else reasons[reason]))
         return outcomes
 
-    def replay(self, packets: Sequence[tuple[int, bytes]], bursts: int, first: int, now_ns: int) -> int:
-        """The loop of a benchmark, wholly in C: bursts of 32 of these packets in turn, from `first` on. The
-        number of frames sent."""
-        bytes_ = self._ffi.new("uint64_t *")
-        return int(self._lib.p4_bench(self._engine, *self._prepared(packets), bursts, first, now_ns, bytes_))
-
-    def _prepared(self, packets: Sequence[tuple[int, bytes]]) -> tuple[Any, ...]:
-        """Frames one behind the other, each at a multiple of 64 bytes; kept for the next call with the same
-        list."""
-        if self._replayed is not packets:
-            ffi = self._ffi
-            padded = [frame + bytes(-len(frame) % 64) for _, frame in packets]
-            offsets, at = [], 0
-            for frame in padded:
-                offsets.append(at)
-                at += len(frame)
-            self._frames = (
-                b"".join(padded), ffi.new("uint64_t[]", offsets), ffi.new("uint32_t[]", [p for p, _ in
-                packets]), ffi.new("uint32_t[]", [len(f) for _, f in packets]), len(packets),
-            )  # fmt: skip
-            self._replayed = packets
-        return self._frames
+    def measure(
+        self, traffic: Frames, first: int, now_ns: int, rounds: int = MAX_ROUNDS, seconds: float = 3600.0
+    ) -> Timing:
+        """The loop of a benchmark, wholly in C: bursts of 32 of these frames in turn, from frame `first` on,
+        until so many bursts are done or the time is up."""
+        ffi = self._ffi
+        frames = ffi.new("p4_traffic_t *")
+        kept = (  # until the loop is over
+            ffi.from_buffer("uint8_t[]", traffic.data), ffi.from_buffer("uint64_t[]", traffic.offsets),
+            ffi.from_buffer("uint32_t[]", traffic.ports), ffi.from_buffer("uint32_t[]", traffic.lengths),
+        )  # fmt: skip
+        frames.data, frames.offsets, frames.ports, frames.lengths = kept
+        frames.count = len(traffic.offsets)
+        out = ffi.new("p4_timing_t *")
+        self._lib.p4_bench(self._engine, frames, first, rounds, int(seconds * 1e9), now_ns, out)
+        return Timing(out.packets, out.sent, out.bytes, out.wall_ns, out.cpu_ns, out.cycles, int(out.next))
 
     def trace(self, port: int, frame: bytes, now_ns: int) -> tuple[Outcome, list[TraceEvent]]:
         raise StateError(

@@ -1,0 +1,37 @@
+"""What goes into the measuring loop (runtime/p4nic_bench.h) and what comes out of it.
+
+Used by `pipeline.measure` and by the benchmarks, whose own C answers in the same struct.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import NamedTuple, Protocol, final
+
+MAX_ROUNDS = 1 << 62
+
+
+class Frames(Protocol):
+    """Frames one behind the other: frame i is `lengths[i]` bytes at `offsets[i]`, arriving at `ports[i]`."""
+
+    @property
+    def data(self) -> bytes | bytearray: ...
+    @property
+    def offsets(self) -> array[int]: ...
+    @property
+    def ports(self) -> array[int]: ...
+    @property
+    def lengths(self) -> array[int]: ...
+
+
+@final
+class Timing(NamedTuple):
+    """struct p4_timing: packets taken, frames and bytes sent, how long, and where the next call goes on."""
+
+    packets: int
+    sent: int
+    bytes: int
+    wall_ns: int
+    cpu_ns: int
+    cycles: int
+    next: int

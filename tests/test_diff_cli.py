@@ -48,6 +48,8 @@ def test_a_difference_leaves_a_command_that_shows_it_again(
     assert main([*argv, "--out", str(tmp_path / "d")]) == 1
     out = capsys.readouterr().out
     assert "1 different" in out
+    assert "explain.txt beside it" in out
+    assert "dropped: packet too short" in (tmp_path / "d" / "explain.txt").read_text(encoding="utf-8")
     command = (tmp_path / "d" / "difference.txt").read_text(encoding="utf-8").splitlines()[-1]
     assert "--semantics spec" in command
     again = shlex.split(command)
@@ -64,6 +66,7 @@ def test_a_difference_leaves_a_command_that_shows_it_again(
         (["--random", "-5"], "are numbers above 0"),
         (["--random", "5", "--run-length", "0"], "are numbers above 0"),
         (["--random", "5", "--targets", "interp"], "names one engine; a comparison needs two"),
+        (["--corpus", "x", "--random", "5", "--entries", "e"], "--corpus takes its programs from a folder"),
         (["--random", "5", "--targets", "interp,tofino"], '--targets has "tofino"; engines are interp'),
     ],
 )

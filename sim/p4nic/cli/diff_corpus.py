@@ -41,7 +41,8 @@ def run_corpus(args: argparse.Namespace) -> int:
     told = ", ".join(f"{count} {what}" for what, count in sorted(kinds.items()))
     print(
         f"{len(programs)} programs: {told or 'none comparable'}, {refused} that a target refuses; "
-        f"{total.runs} runs, {total.comparable} comparable, {total.packets} packets ({total.answered} forwarded); "
+        f"{total.runs} runs, {total.comparable} comparable, "
+        f"{total.packets} packets ({total.answered} forwarded); "
         f"{len(differing)} programs differ{': ' if differing else ''}{', '.join(differing)}"
     )
     return 1 if differing else 0

@@ -60,15 +60,13 @@ def make(
             made += _reference(made, meanings[name], artifact.program, backend)
             if name == "interp":
                 continue
-        label = meanings[name].value if is_spec else ""
-        made.append(
-            Engine(backend(name), artifact.program, _options(meanings[name]), Profile(semantics=label))
-        )
+        profile = Profile(semantics=meanings[name].value if is_spec else "")
+        made.append(Engine(backend(name), artifact.program, _options(meanings[name]), profile))
     return made
 
 
 def _meaning(name: str, names: Sequence[str]) -> Semantics:
-    """swx has DPDK's, the native engine the specification's; the interpreter has the one that is asked for."""
+    """swx has DPDK's, the native engine the specification's; the interpreter the one that is asked for."""
     if name == "native" or "swx" not in names:
         return Semantics.SPEC
     return Semantics.DPDK

@@ -221,3 +221,17 @@ def test_copies_that_write_elsewhere_are_variants_chosen_before_the_table() -> N
         if isinstance(o, Move) and o.dst == Ref("$variants", "act")
     ]
     assert [c.value for c in chosen if hasattr(c, "value")] == [0, 1]
+
+
+def test_a_copy_with_arguments_put_in_is_an_action_of_its_own() -> None:
+    """`forward(2)` in the program: the control plane's action keeps its name and its parameter."""
+    called = action("act", primitive("assign", A, number(2)))
+    full = action("act", primitive("assign", A, {"type": "runtime_data", "value": 0}), id=1, params={"v": 8})
+    doc = two_tables(called, full)
+    doc["pipelines"][0]["tables"][1]["default_entry"]["action_data"] = ["0x1"]
+    program = loaded(doc)
+    assert {name: [p.name for p in a.params] for name, a in program.actions.items()} == {
+        "act": ["v"], "act$1": [],
+    }  # fmt: skip
+    assert [ref.action for ref in program.tables["t1"].actions] == ["act$1"]
+    assert [ref.action for ref in program.tables["t2"].actions] == ["act"]

@@ -22,6 +22,7 @@ from p4nic.load import bmv2_json, dpdk_spec
 from p4nic.load.bmv2.pna_side import Timers, is_side, read_side
 from p4nic.load.files import decode, read_bytes
 from p4nic.load.p4info_check import check
+from p4nic.load.p4info_dead import with_unreachable
 from p4nic.load.spec.context import Context, is_context, read_context
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def _load(
 ) -> Program:
     if kind == "json":
         program = bmv2_json.load_text(text, name, _optional_keys(info), timers)
+        if info is not None:
+            program = with_unreachable(program, info)
     else:
         program = dpdk_spec.load_text(text, name, info, context)
     if info is not None:

@@ -5,12 +5,14 @@ In: `actions` of the document. Out: `Actions`, which finds an action by its id o
 p4c copies an action for every table that uses it and gives all copies the one name the control plane sees.
 Most copies differ in nothing but the names of their local variables; they become one Action. Where an action
 has parameters of direction out or inout, each table's copy writes somewhere else: such *variants* become one
-Action as well, which branches on a hidden field that is set before the table is applied (`VARIANTS`).
+Action as well, which branches on a hidden field that is set before the table is applied (`VARIANTS`). Where
+the program calls an action itself, `forward(2)`, p4c puts the arguments into a copy with fewer parameters:
+that is another action, of which the control plane knows nothing (`forward$1`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, final
 
 from p4nic.ir.ops import Branch, Const, Jump, Move, Ref
@@ -38,6 +40,8 @@ class Actions:
     by_id: dict[int, str] = field(default_factory=dict)
     variants: dict[int, int] = field(default_factory=dict)
     """Which variant an id is, for actions that have several."""
+    told: dict[str, str] = field(default_factory=dict)
+    """What the document calls an action that has another name here."""
 
     def named(self, node: Node) -> Action:
         name = node.text()
@@ -74,7 +78,14 @@ def load_actions(root: Node, scope: Scope) -> Actions:
         actions.by_id[number] = node.name()
         copies.setdefault(node.name(), []).append((number, node, _action(node, scope)))
     for name, found in copies.items():
-        actions.by_name[name] = _merged(found, actions, scope)
+        by_params: dict[tuple[ActionParam, ...], list[tuple[int, Node, Action]]] = {}
+        for copy in found:
+            by_params.setdefault(copy[2].params, []).append(copy)
+        for n, params in enumerate(sorted(by_params, key=len, reverse=True)):
+            own = f"{name}${n}" if n else name
+            actions.by_id.update((number, own) for number, _, _ in by_params[params])
+            actions.told[own] = name
+            actions.by_name[own] = _merged(own, by_params[params], actions, scope)
     with_variants = tuple(dict.fromkeys(actions.by_id[n] for n in actions.variants))
     if with_variants:
         fields_ = tuple(Field(name, VARIANT_BITS) for name in with_variants)
@@ -149,8 +160,9 @@ def _lower(em: Emitter, call: Node, prefix: str, count: int) -> None:
 # --- copies of one action -----------------------------------------------------------------------------------
 
 
-def _merged(copies: list[tuple[int, Node, Action]], actions: Actions, scope: Scope) -> Action:
-    """One action for all copies of a name; notes the ids of its variants if there are several."""
+def _merged(name: str, copies: list[tuple[int, Node, Action]], actions: Actions, scope: Scope) -> Action:
+    """One action for all copies of a name and its parameters; notes the ids of its variants if there are
+    several."""
     distinct: list[tuple[Node, Action]] = []
     numbers: dict[int, int] = {}
     for number, node, action in copies:
@@ -158,14 +170,9 @@ def _merged(copies: list[tuple[int, Node, Action]], actions: Actions, scope: Sco
         numbers[number] = next(same, len(distinct))
         if numbers[number] == len(distinct):
             distinct.append((node, action))
-    node, first = distinct[0]
+    first = replace(distinct[0][1], name=name)
     if len(distinct) == 1:
         return first
-    for other, action in distinct:
-        if action.params != first.params:
-            raise other.unsupported(
-                f"two actions named {first.name!r} with different parameters", "give each its own @name"
-            )
     actions.variants.update(numbers)
     em = Emitter(scope, first.params)
     em.source = first.source

@@ -140,7 +140,11 @@ class _Pipeline:
                 self.pending.append(miss)
             self._go_on(hit)
             return
-        targets = {action: self._target(nexts, action) for action in self._action_names(name, nexts, entry)}
+        told = self.controls.actions.told
+        targets = {
+            action: self._target(nexts, told.get(action, action))
+            for action in self._action_names(name, nexts, entry)
+        }
         usual = self._next(entry.opt("base_default_next"))
         if targets:
             usual = Tally(targets.values()).most_common(1)[0][0]
@@ -153,10 +157,11 @@ class _Pipeline:
     def _action_names(self, name: str, nexts: dict[str, Node], entry: Node) -> list[str]:
         """The actions whose next node is told."""
         names = [ref.action for ref in self.applied[name].actions]
+        told = self.controls.actions.told
         for action in nexts:
-            if action not in names:
+            if action not in [told.get(a, a) for a in names]:
                 raise entry.get("next_tables").unknown("action in the table", action, names)
-        return [a for a in names if a in nexts]
+        return [a for a in names if told.get(a, a) in nexts]
 
     def _target(self, nexts: dict[str, Node], key: str) -> str:
         node = nexts.get(key)

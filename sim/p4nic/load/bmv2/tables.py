@@ -122,9 +122,12 @@ def _key(node: Node, scope: Scope) -> Key:
     key_mask = None if mask_node is None else mask_node.hexint()
     if key_mask is not None and not 0 <= key_mask < 1 << (8 * byte_count(field.width)):
         raise target.fail(f"the mask of key {name!r} does not fit its {field.width} bits.")
-    if key_mask is not None:
-        key_mask &= mask(field.width)
-    return Key(name, kind, operand, field.width, key_mask)
+    if key_mask is None:
+        return Key(name, kind, operand, field.width)
+    key_mask &= mask(field.width)
+    # p4c writes the slice x[7:0] as a mask; to the control plane the key has the slice's width.
+    sliced = key_mask > 0 and key_mask & (key_mask + 1) == 0 and kind == "exact"
+    return Key(name, kind, operand, key_mask.bit_length() if sliced else field.width, key_mask)
 
 
 def _key_field(target: Node, scope: Scope) -> tuple[Operand, Field]:

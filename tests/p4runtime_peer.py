@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, cast
 
 import grpc
-from google.protobuf import duration_pb2, empty_pb2, text_format
+from google.protobuf import duration_pb2, empty_pb2, text_format, wrappers_pb2
 from server_backends import backend_named
 
 from p4nic.backend.api import Options
@@ -233,6 +233,15 @@ class Client:
             duration_pb2.Duration.FromString,
         )
         return _nanoseconds(call(step, timeout=SECONDS))
+
+    def set_port(self, number: int, up: bool) -> None:
+        """Give a port its link, or take it away."""
+        call = self.channel.unary_unary(
+            self._simulation + ("OpenPort" if up else "ShutPort"),
+            wrappers_pb2.UInt32Value.SerializeToString,
+            duration_pb2.Duration.FromString,
+        )
+        call(wrappers_pb2.UInt32Value(value=number), timeout=SECONDS)
 
     def now(self) -> int:
         call = self.channel.unary_unary(

@@ -74,7 +74,7 @@ class GroupRef:
 @final
 @dataclass(frozen=True, slots=True)
 class WeightedAction:
-    """One action of a one-shot action set; `watch_port` is kept and read back."""
+    """One action of a one-shot action set; while its `watch_port` is down it is not selected."""
 
     call: ActionCall
     weight: int

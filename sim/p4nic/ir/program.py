@@ -167,7 +167,9 @@ class ActionProfile:
     group's weights.
 
     A group's members are laid out by ascending member id, each repeated by its weight. `selector_host_order`
-    and `selector_skip_invalid` are Hash's `host_order` and `skip_invalid`.
+    and `selector_skip_invalid` are Hash's `host_order` and `skip_invalid`. `sum_of_members`: sizes count
+    members, not weights, and no member weighs more than `max_member_weight` (0: any). `weights_disallowed`:
+    all members weigh the same.
     """
 
     name: str
@@ -177,6 +179,9 @@ class ActionProfile:
     selector_inputs: tuple[Operand, ...] = ()
     selector_host_order: bool = False
     selector_skip_invalid: bool = False
+    sum_of_members: bool = False
+    max_member_weight: int = 0
+    weights_disallowed: bool = False
 
 
 @final

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, final
@@ -131,8 +131,24 @@ def _load(
         program = dpdk_spec.load_text(text, name, info, context)
     if info is not None:
         check(program, info)  # first: a foreign P4Info is the user's mistake, and would not verify either
+        program = _with_group_rules(program, info)
     verify.check(program)
     return program
+
+
+def _with_group_rules(program: Program, info: P4Info) -> Program:
+    """What only the P4Info says of action selectors: how sizes are counted, and which weights there are."""
+    profiles = dict(program.action_profiles)
+    for name, told in info.profiles.items():
+        if name in profiles and told.with_selector:
+            profiles[name] = replace(
+                profiles[name],
+                max_group_size=told.max_group_size or profiles[name].max_group_size,
+                sum_of_members=told.sum_of_members,
+                max_member_weight=told.max_member_weight,
+                weights_disallowed=told.weights_disallowed,
+            )
+    return replace(program, action_profiles=MappingProxyType(profiles))
 
 
 def _optional_keys(info: P4Info | None) -> frozenset[tuple[str, str]]:

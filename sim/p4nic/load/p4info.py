@@ -229,7 +229,18 @@ class _Decoder:
     def profile(self, p: p4i.ActionProfile, tables: Mapping[int, str]) -> ProfileInfo:
         users = tuple(self.resolve(tables, i, p.preamble.name, "table") for i in p.table_ids)
         pre = p.preamble
-        return ProfileInfo(pre.id, pre.name, pre.alias, users, p.with_selector, p.size, p.max_group_size)
+        return ProfileInfo(
+            pre.id,
+            pre.name,
+            pre.alias,
+            users,
+            p.with_selector,
+            p.size,
+            p.max_group_size,
+            p.HasField("sum_of_members"),
+            p.sum_of_members.max_member_weight,
+            p.weights_disallowed,
+        )
 
     def register(self, r: p4i.Register) -> RegisterInfo:
         return RegisterInfo(r.preamble.id, r.preamble.name, r.preamble.alias, self.width(r.type_spec), r.size)

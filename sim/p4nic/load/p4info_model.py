@@ -95,6 +95,9 @@ class ProfileInfo:
     with_selector: bool
     size: int
     max_group_size: int
+    sum_of_members: bool = False
+    max_member_weight: int = 0
+    weights_disallowed: bool = False
 
 
 @final

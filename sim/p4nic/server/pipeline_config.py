@@ -121,7 +121,6 @@ class PipelineConfigs:
             if not config.HasField("p4info"):
                 raise ArtifactError("no P4Info is given; send the one p4c wrote with the device config")
             info = decode_p4info(config.p4info)
-            refuse_unsupported(info)
             program = load_config(config.p4_device_config, info)
             codec = Codec(info, program)
             return _Verified(config, codec, program), self._make_pipeline(program)
@@ -199,13 +198,3 @@ class PipelineConfigs:
             _, pipeline = self._saved
             pipeline.close()
             self._saved = None
-
-
-def refuse_unsupported(info: P4Info) -> None:
-    """What the P4Info can ask of action selectors and the target does not do."""
-    for profile in info.message.action_profiles:
-        if profile.weights_disallowed or profile.HasField("sum_of_members"):
-            raise ArtifactError(
-                f"action profile {profile.preamble.name}: p4nic sizes groups by the sum of weights; leave "
-                "selector_size_semantics and weights_disallowed out"
-            )

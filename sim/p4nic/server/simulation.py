@@ -1,17 +1,19 @@
 """The side service p4nic.sim.v1.Simulation: virtual time for clients in any language (see simulation.proto).
 
-In: Now, Advance, Drain. Out: the switch's time. Registered by the service beside P4Runtime, with generic
-handlers: all messages are protobuf's well-known types, so nothing is generated.
+In: Now, Advance, Drain, ShutPort, OpenPort. Out: the switch's time. Registered by the service beside
+P4Runtime, with generic handlers: all messages are protobuf's well-known types, so nothing is generated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import grpc
-from google.protobuf import duration_pb2, empty_pb2
+from google.protobuf import duration_pb2, empty_pb2, wrappers_pb2
 
+from p4nic.clock import ManualClock
 from p4nic.errors import ErrorKind, StateError
 from p4nic.server.notifications import Notifications
 from p4nic.server.status import RpcRefused
@@ -57,8 +59,17 @@ def handlers(
             )
         return duration(switch.clock.now_ns())
 
+    def set_port(up: bool, port: wrappers_pb2.UInt32Value) -> duration_pb2.Duration:
+        if not isinstance(switch.clock, ManualClock):
+            raise StateError(
+                ErrorKind.FAILED_PRECONDITION,
+                f"switch {switch.name} follows the real clock; clients shut and open ports under a manual one",
+            )
+        switch.set_port(port.value, up)
+        return duration(switch.clock.now_ns())
+
     def method(
-        function: Callable[..., duration_pb2.Duration], request: type[empty_pb2.Empty | duration_pb2.Duration]
+        function: Callable[..., duration_pb2.Duration], request: Any
     ) -> grpc.RpcMethodHandler[Any, Any]:
         return grpc.unary_unary_rpc_method_handler(
             guard(function),
@@ -68,5 +79,11 @@ def handlers(
 
     return grpc.method_handlers_generic_handler(
         SERVICE,
-        {"Now": method(now, _Empty), "Advance": method(advance, _Duration), "Drain": method(drain, _Empty)},
+        {
+            "Now": method(now, _Empty),
+            "Advance": method(advance, _Duration),
+            "Drain": method(drain, _Empty),
+            "ShutPort": method(partial(set_port, False), wrappers_pb2.UInt32Value),
+            "OpenPort": method(partial(set_port, True), wrappers_pb2.UInt32Value),
+        },
     )

@@ -113,7 +113,9 @@ class Member:
 @final
 @dataclass(frozen=True, slots=True)
 class GroupMember:
-    """One member of a group; `watch_port` is kept and read back."""
+    """One member of a group; while its `watch_port` is down it is not selected. `weight` 0 where the profile
+    has no weights.
+    """
 
     member_id: int
     weight: int
@@ -143,10 +145,13 @@ class ValueSetMembers:
 @final
 @dataclass(frozen=True, slots=True)
 class MulticastGroup:
-    """A multicast group and its copies."""
+    """A multicast group and its copies. `backups` has, for each of the replicas, those that stand in for it
+    while its port is down, in their order; () where no replica has any.
+    """
 
     group_id: int
     replicas: tuple[Replica, ...] = ()
+    backups: tuple[tuple[Replica, ...], ...] = ()
 
 
 @final

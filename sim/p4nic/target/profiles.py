@@ -5,13 +5,17 @@ for `tables.batch`. Called by `target.tables` alone, under the switch's lock. P4
 
 One-shots become a group with members of its own. A profile is written either with members and groups or with
 one-shots, never both (§9.2.3), so the ids chosen here cannot meet the control plane's.
+
+The pipeline is given a group's members whose watch port is up: a group of which none is left acts as an empty
+one (§9.2.4), so no action runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from math import gcd
 
 from p4nic.backend.api import ActionSet, GroupRef, MemberRef, Pipeline
 from p4nic.errors import ErrorKind
@@ -20,6 +24,8 @@ from p4nic.target.checks import check_call, check_id, invalid, named, refuse
 from p4nic.target.entities import Group, GroupMember, Member
 
 Undo = Callable[[], None]
+MAX_SLOTS = 1 << 16
+"""Places in the table a group's hash selects from."""
 
 
 @dataclass(slots=True)
@@ -31,16 +37,20 @@ class _State:
     one_shots: dict[int, ActionSet] = field(default_factory=dict)
     references: dict[MemberRef | GroupRef, int] = field(default_factory=dict)
 
-    def weight(self) -> int:
-        return sum(m.weight for g in self.groups.values() for m in g.members)
+    def size(self, profile: ActionProfile) -> int:
+        """What all groups together take of the profile's size."""
+        return sum(_size(profile, [m.weight for m in g.members]) for g in self.groups.values())
 
 
 class Profiles:
     """All action profiles of one pipeline."""
 
-    def __init__(self, program: Program, pipeline: Pipeline) -> None:
+    def __init__(
+        self, program: Program, pipeline: Pipeline, is_up: Callable[[int], bool] = lambda _: True
+    ) -> None:
         self._program = program
         self._pipeline = pipeline
+        self._is_up = is_up
         self._states = {name: _State() for name in program.action_profiles}
 
     # --- members ---
@@ -150,33 +160,60 @@ class Profiles:
             if member.member_id in seen:
                 invalid(f"{place}: member {member.member_id} is listed twice; raise its weight instead")
             seen.add(member.member_id)
-            if member.weight <= 0:
-                invalid(f"{place}: weight {member.weight} of member {member.member_id} must be above 0")
+            _check_weight(profile, place, f"member {member.member_id}", member.weight)
+            self._check_watch(place, f"member {member.member_id}", member.watch_port)
             self._require_member(profile, state, member.member_id)
-        weight = sum(m.weight for m in group.members)
+        size = _size(profile, [m.weight for m in group.members])
         limit = group.max_size or profile.max_group_size or profile.size
-        if weight > limit:
-            refuse(
-                ErrorKind.RESOURCE_EXHAUSTED, f"{place}: the weights add up to {weight}, more than {limit}"
+        if size > limit:
+            refuse(ErrorKind.RESOURCE_EXHAUSTED, f"{place}: {_counted(profile)} {size}, more than {limit}")
+        before = state.groups.get(group.group_id)
+        others = state.size(profile) - _size(profile, [m.weight for m in _members(before)])
+        if others + size > profile.size:
+            with_it = (
+                f"with {size} members all groups together would have {others + size}"
+                if profile.sum_of_members
+                else f"with weight {size} all groups together would weigh {others + size}"
             )
-        others = state.weight() - sum(m.weight for m in _members(state.groups.get(group.group_id)))
-        if others + weight > profile.size:
-            refuse(
-                ErrorKind.RESOURCE_EXHAUSTED,
-                f"{place}: with weight {weight} all groups together would weigh {others + weight}, more "
-                f"than {profile.size}",
+            refuse(ErrorKind.RESOURCE_EXHAUSTED, f"{place}: {with_it}, more than {profile.size}")
+        _slots(place, [m.weight for m in group.members])
+
+    def _check_watch(self, place: str, what: str, port: int | None) -> None:
+        options = self._pipeline.options
+        if port is not None and port >= options.port_count and port != options.cpu_port:
+            invalid(
+                f"{place}: {what} watches port {port}, which does not exist; the last one is "
+                f"{options.port_count - 1}"
             )
+
+    def ports_changed(self) -> None:
+        """A port went up or down: lay out anew the groups that watch one."""
+        for name, state in self._states.items():
+            for group in state.groups.values():
+                if any(m.watch_port is not None for m in group.members):
+                    self._pipeline.set_group(name, group.group_id, self._laid_out(group))
+
+    def _laid_out(self, group: Group | None) -> tuple[tuple[int, int], ...] | None:
+        """A group as the pipeline gets it: (member id, weight) of those that may be selected."""
+        if group is None:
+            return None
+        slots = _slots("", [m.weight for m in group.members])
+        return tuple(
+            (m.member_id, weight)
+            for m, weight in zip(group.members, slots, strict=True)
+            if m.watch_port is None or self._is_up(m.watch_port)
+        )
 
     def _put_group(self, state: _State, profile: str, group_id: int, group: Group | None) -> Undo:
         before = state.groups.get(group_id)
-        self._pipeline.set_group(profile, group_id, _weights(group))
+        self._pipeline.set_group(profile, group_id, self._laid_out(group))
         if group is None:
             del state.groups[group_id]
         else:
             state.groups[group_id] = group
 
         def undo() -> None:
-            self._pipeline.set_group(profile, group_id, _weights(before))
+            self._pipeline.set_group(profile, group_id, self._laid_out(before))
             if before is None:
                 del state.groups[group_id]
             else:
@@ -256,7 +293,7 @@ class Profiles:
         group = Group(profile.name, _lowest_free(state.groups), tuple(members))
         state.groups[group.group_id] = group
         state.one_shots[group.group_id] = actions
-        self._pipeline.set_group(profile.name, group.group_id, _weights(group))
+        self._pipeline.set_group(profile.name, group.group_id, self._laid_out(group))
         return GroupRef(group.group_id)
 
     def _check_one_shot(
@@ -276,19 +313,23 @@ class Profiles:
             )
         for weighted in actions.actions:
             check_call(self._program, table, weighted.call, "entry")
-            if weighted.weight <= 0:
-                invalid(f"{place}: weight {weighted.weight} of action {weighted.call.action} must be above 0")
-        weight = sum(w.weight for w in actions.actions)
-        if profile.max_group_size and weight > profile.max_group_size:
-            invalid(
-                f"{place}: the weights add up to {weight}, more than max_group_size {profile.max_group_size}"
+            _check_weight(profile, place, f"action {weighted.call.action}", weighted.weight)
+            self._check_watch(place, f"action {weighted.call.action}", weighted.watch_port)
+        size = _size(profile, [w.weight for w in actions.actions])
+        if profile.max_group_size and size > profile.max_group_size:
+            invalid(f"{place}: {_counted(profile)} {size}, more than max_group_size {profile.max_group_size}")
+        used = state.size(profile)
+        if used + size > profile.size:
+            left = (
+                f"{profile.size - used} of {profile.size} members"
+                if profile.sum_of_members
+                else f"weight {profile.size - used} of {profile.size}"
             )
-        if state.weight() + weight > profile.size:
             refuse(
                 ErrorKind.RESOURCE_EXHAUSTED,
-                f"{place}: action profile {profile.name} has weight {profile.size - state.weight()} "
-                f"of {profile.size} left, the set needs {weight}",
+                f"{place}: action profile {profile.name} has {left} left, the set needs {size}",
             )
+        _slots(place, [w.weight for w in actions.actions])
 
     # --- reading and shared checks ---
 
@@ -343,5 +384,45 @@ def _members(group: Group | None) -> tuple[GroupMember, ...]:
     return group.members if group is not None else ()
 
 
-def _weights(group: Group | None) -> tuple[tuple[int, int], ...] | None:
-    return None if group is None else tuple((m.member_id, m.weight) for m in group.members)
+# --- weights ------------------------------------------------------------------------------------------------
+
+
+def _size(profile: ActionProfile, weights: Sequence[int]) -> int:
+    """What a group takes of the profile's sizes (P4Runtime 1.5 §6.4.3)."""
+    if profile.sum_of_members:
+        return len(weights)
+    return sum(max(weight, 1) for weight in weights)
+
+
+def _counted(profile: ActionProfile) -> str:
+    return "the number of members is" if profile.sum_of_members else "the weights add up to"
+
+
+def _check_weight(profile: ActionProfile, place: str, what: str, weight: int) -> None:
+    if profile.weights_disallowed:
+        if weight:
+            invalid(
+                f"{place}: weight {weight} of {what} must be unset, as action profile {profile.name} "
+                "disallows weights"
+            )
+    elif weight <= 0:
+        invalid(f"{place}: weight {weight} of {what} must be above 0")
+    elif profile.sum_of_members and profile.max_member_weight and weight > profile.max_member_weight:
+        invalid(
+            f"{place}: weight {weight} of {what} is more than max_member_weight {profile.max_member_weight}"
+        )
+
+
+def _slots(place: str, weights: Sequence[int]) -> list[int]:
+    """Places of each member in the table the hash selects from: its weight. Where sizes count members, weights
+    may be anything: too many places are given in lowest terms, and still too many are RESOURCE_EXHAUSTED.
+    """
+    divisor = gcd(*weights) if sum(weights) > MAX_SLOTS else 1
+    slots = [max(weight // divisor, 1) for weight in weights]
+    if sum(slots) > MAX_SLOTS:
+        refuse(
+            ErrorKind.RESOURCE_EXHAUSTED,
+            f"{place}: the weights in lowest terms add up to {sum(slots)}, more than {MAX_SLOTS}; use "
+            "coarser weights",
+        )
+    return slots

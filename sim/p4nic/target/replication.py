@@ -2,7 +2,8 @@
 
 In: MulticastGroup, CloneSessionEntry. Out: set_multicast_group/set_clone_session on the pipeline, undo
 functions for `tables.batch`. Called by `target.tables` under the switch's lock; read by the P4Runtime server.
-P4Runtime 1.5 §9.5. Copying itself is the pipeline's work; a group nobody configured drops.
+P4Runtime 1.5 §9.5. Copying itself is the pipeline's work; a group nobody configured drops. The pipeline is
+given each replica or the first of its backups whose port is up; the replica itself if none is.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ Undo = Callable[[], None]
 class Replication:
     """Multicast groups and clone sessions of one pipeline; `groups` and `sessions` are for reading."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, is_up: Callable[[int], bool] = lambda _: True) -> None:
         self._pipeline = pipeline
+        self._is_up = is_up
         self.groups: dict[int, MulticastGroup] = {}
         self.sessions: dict[int, CloneSession] = {}
 
@@ -31,6 +33,8 @@ class Replication:
         after = None if operation == "delete" else group
         if after is not None:
             _check_replicas(f"multicast group {group.group_id}", after.replicas)
+            for backups in after.backups:
+                _check_replicas(f"multicast group {group.group_id}, backup replicas", backups)
         before = self.groups.get(group.group_id)
         self._set_group(group.group_id, after)
         return lambda: self._set_group(group.group_id, before)
@@ -46,11 +50,23 @@ class Replication:
         return lambda: self._set_session(entry.session_id, before)
 
     def _set_group(self, group_id: int, group: MulticastGroup | None) -> None:
-        self._pipeline.set_multicast_group(group_id, group.replicas if group is not None else None)
+        self._pipeline.set_multicast_group(group_id, self._used(group) if group is not None else None)
         if group is None:
             del self.groups[group_id]
         else:
             self.groups[group_id] = group
+
+    def ports_changed(self) -> None:
+        """A port went up or down."""
+        for group in self.groups.values():
+            if group.backups:
+                self._pipeline.set_multicast_group(group.group_id, self._used(group))
+
+    def _used(self, group: MulticastGroup) -> tuple[Replica, ...]:
+        if not group.backups:
+            return group.replicas
+        candidates = ((one, *backups) for one, backups in zip(group.replicas, group.backups, strict=True))
+        return tuple(next((r for r in ours if self._is_up(r.port)), ours[0]) for ours in candidates)
 
     def _set_session(self, session_id: int, session: CloneSession | None) -> None:
         self._pipeline.set_clone_session(session_id, session)

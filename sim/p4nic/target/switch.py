@@ -23,7 +23,7 @@ from p4nic.ir.program import Program
 from p4nic.target.events import Events, PacketIn, Subscription
 from p4nic.target.flows import AgeingPolicy
 from p4nic.target.loop import Loop
-from p4nic.target.ports import MAX_FRAME, Port
+from p4nic.target.ports import MAX_FRAME, PORT_DOWN, Port
 from p4nic.target.replication import Replication
 from p4nic.target.statistics import PortStatistics, Statistics
 from p4nic.target.tables import Tables
@@ -54,6 +54,7 @@ class Switch:
         self._events = Events()
         self._statistics = Statistics()
         self._ports: dict[int, Port] = {}
+        self._shut: set[int] = set()
         self._wired = False
         self._loop = Loop(self)
         self._pipeline: Pipeline | None = None
@@ -99,7 +100,7 @@ class Switch:
         stay. `fill` puts state into its tables before the change; if it raises, nothing has changed.
         """
         with self.lock:
-            tables = Tables(pipeline.program, pipeline, self.clock, self.lock, self._loop.wake)
+            tables = Tables(pipeline.program, pipeline, self.clock, self.lock, self._loop.wake, self.is_up)
             if fill is not None:
                 fill(tables)
             old, self._pipeline, self._tables = self._pipeline, pipeline, tables
@@ -156,7 +157,7 @@ class Switch:
         accepted: list[tuple[int, bytes]] = []
         for position, (port, frame) in enumerate(packets):
             self._statistics.received(port, len(frame))
-            if reason := self._refusal(frame):
+            if reason := self._refusal(port, frame):
                 self._statistics.not_received(port, reason)
                 refused[position] = Outcome((), reason)
             else:
@@ -172,9 +173,11 @@ class Switch:
         rest = iter(processed)
         return [refused[i] if i in refused else next(rest) for i in range(len(packets))]
 
-    def _refusal(self, frame: bytes) -> str:
+    def _refusal(self, port: int, frame: bytes) -> str:
         if self._pipeline is None:
             return NO_PIPELINE
+        if port in self._shut:
+            return PORT_DOWN
         if len(frame) > MAX_FRAME:
             return OVERSIZE
         return "" if frame else EMPTY
@@ -187,6 +190,8 @@ class Switch:
             if number == cpu_port:
                 self._statistics.sent(number, len(frame))
                 self._events.put(PacketIn(number, frame))
+            elif number in self._shut:
+                self._statistics.not_sent(number, PORT_DOWN)
             elif self._wired:
                 self._send_to_port(number, frame)
             else:
@@ -282,6 +287,7 @@ class Switch:
             self._ports[number] = port
             self._wired = True
             self._statistics.know(number)
+            self._ports_changed()
         self._loop.add(number, port)
 
     def check_port(self, number: int, what: str) -> None:
@@ -304,10 +310,37 @@ class Switch:
                 f"give {what} another number"
             )
 
+    def is_up(self, number: int) -> bool:
+        """Whether frames can leave by a port: it is attached and not shut. Without any port attached, every
+        port of the program is up.
+        """
+        if number in self._shut:
+            return False
+        if self._pipeline is not None and number == self._pipeline.options.cpu_port:
+            return True
+        return not self._wired or number in self._ports
+
+    def set_port(self, number: int, up: bool) -> None:
+        """Shut a port, or open it again. Frames from and to a shut port are dropped and counted, members of
+        groups that watch it are not selected (P4Runtime 1.5 §9.2.2), backup replicas stand in (§9.5.1).
+        """
+        self.check_port(number, "the port to shut or open")
+        with self.lock:
+            if up:
+                self._shut.discard(number)
+            else:
+                self._shut.add(number)
+            self._ports_changed()
+
+    def _ports_changed(self) -> None:
+        if self._tables is not None:
+            self._tables.ports_changed()
+
     def port_failed(self, number: int, error: PortError) -> None:
         """A port is gone for good: say it once, go on without it."""
         with self.lock:
             port = self._ports.pop(number, None)
+            self._ports_changed()
         if port is not None:
             log.warning("port %d (%s) is gone, the switch goes on without it: %s", number, port.name, error)
             port.close()

@@ -50,7 +50,9 @@ _READ_CHUNK = 512
 
 
 class Tables:
-    """State of one pipeline. `changed` is called after every write, so that timers can be looked at anew."""
+    """State of one pipeline. `changed` is called after every write, so that timers can be looked at anew;
+    `is_up` tells whether a port is up.
+    """
 
     def __init__(
         self,
@@ -59,16 +61,24 @@ class Tables:
         clock: Clock,
         lock: RLock,
         changed: Callable[[], None] = lambda: None,
+        is_up: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self._program = program
         self._pipeline = pipeline
         self._clock = clock
         self._lock = lock
         self._changed = changed
-        self._profiles = Profiles(program, pipeline)
+        self._profiles = Profiles(program, pipeline, is_up)
         self._entries = Entries(program, pipeline, clock, self._profiles)
         self._arrays = Arrays(program, pipeline)
-        self.replication = Replication(pipeline)
+        self.replication = Replication(pipeline, is_up)
+
+    def ports_changed(self) -> None:
+        """A port went up or down: groups that watch it change, in the pipeline only."""
+        with self._lock:
+            self._profiles.ports_changed()
+            self.replication.ports_changed()
+            self._commit()
 
     # --- writing ---
 

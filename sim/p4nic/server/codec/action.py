@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import assert_never, final
 
 from p4nic.backend.api import ActionSet, GroupRef, MemberRef, WeightedAction
-from p4nic.ir.program import ActionCall
+from p4nic.ir.program import ActionCall, ActionProfile
 from p4nic.server.codec.scalar import Scalar, invalid, shortest, unimplemented, unsigned
 from p4nic.target.checks import choices
 from p4rt import p4r
@@ -87,7 +87,10 @@ class Actions:
         codec = self._by_name.get(call.action)
         return codec.encode(call) if codec is not None else None
 
-    def decode_entry(self, message: p4r.TableAction, place: str) -> EntryAction:
+    def decode_entry(
+        self, message: p4r.TableAction, place: str, profile: ActionProfile | None = None
+    ) -> EntryAction:
+        """`profile`: the table's, which decides how a one-shot's size is counted."""
         which = message.WhichOneof("type")
         match which:
             case "action":
@@ -97,7 +100,7 @@ class Actions:
             case "action_profile_group_id":
                 return GroupRef(message.action_profile_group_id)
             case "action_profile_action_set":
-                return self._decode_set(message.action_profile_action_set, place)
+                return self._decode_set(message.action_profile_action_set, place, profile)
             case None:
                 raise invalid(
                     f"{place}: the action is empty; set an action, a member, a group or a one-shot set"
@@ -105,18 +108,21 @@ class Actions:
             case _:
                 assert_never(which)
 
-    def _decode_set(self, message: p4r.ActionProfileActionSet, place: str) -> ActionSet:
+    def _decode_set(
+        self, message: p4r.ActionProfileActionSet, place: str, profile: ActionProfile | None
+    ) -> ActionSet:
         sets = p4r.ActionProfileActionSet
         if message.action_selection_mode not in (sets.DEFAULT_MODE_DETERMINED_BY_ACTION_SELECTOR, sets.HASH):
             raise unimplemented(
                 f"{place}: members are selected by hash; selection at random is not supported"
             )
-        if message.size_semantics not in (
-            sets.DEFAULT_SIZE_DETERMINED_BY_ACTION_SELECTOR,
-            sets.SUM_OF_WEIGHTS,
-        ):
+        by_members = profile is not None and profile.sum_of_members
+        own = sets.SUM_OF_MEMBERS if by_members else sets.SUM_OF_WEIGHTS
+        if message.size_semantics not in (sets.DEFAULT_SIZE_DETERMINED_BY_ACTION_SELECTOR, own):
+            counts = "members" if by_members else "weights"
             raise unimplemented(
-                f"{place}: the size of a group is the sum of its weights; sum of members is not supported"
+                f"{place}: the action selector's sizes are sums of {counts}, which one group cannot change; "
+                f"leave size_semantics out or set SUM_OF_{counts.upper()}"
             )
         return ActionSet(
             tuple(

@@ -28,16 +28,30 @@ def decode_multicast(operation: Operation, message: p4r.MulticastGroupEntry) -> 
     key = ("multicast group", number)
     if operation == "delete":
         return MulticastGroup(number), Note(key, None)
-    replicas = _decode_replicas(f"multicast group {number}", message.replicas)
-    return MulticastGroup(number, replicas), Note(key, _note(message.replicas, message.metadata))
+    place = f"multicast group {number}"
+    replicas = _decode_replicas(place, message.replicas)
+    backups = tuple(
+        tuple(
+            Replica(unsigned(b.port, _PORT_WIDTH, f"{place}, backup replica's port"), b.instance)
+            for b in replica.backup_replicas
+        )
+        for replica in message.replicas
+    )
+    return MulticastGroup(number, replicas, backups if any(backups) else ()), Note(
+        key, _note(message.replicas, message.metadata)
+    )
 
 
 def encode_multicast(group: MulticastGroup, kept: bytes | None) -> p4r.MulticastGroupEntry:
-    return p4r.MulticastGroupEntry(
+    message = p4r.MulticastGroupEntry(
         multicast_group_id=group.group_id,
         replicas=_encode_replicas(group.replicas, kept),
         metadata=(kept or b"\0")[1:],
     )
+    for replica, backups in zip(message.replicas, group.backups, strict=False):
+        for backup in backups:
+            replica.backup_replicas.add(port=shortest(backup.port), instance=backup.instance)
+    return message
 
 
 def decode_clone(operation: Operation, message: p4r.CloneSessionEntry) -> tuple[CloneSessionEntry, Note]:
@@ -45,6 +59,10 @@ def decode_clone(operation: Operation, message: p4r.CloneSessionEntry) -> tuple[
     key = ("clone session", number)
     if operation == "delete":
         return CloneSessionEntry(number), Note(key, None)
+    if any(replica.backup_replicas for replica in message.replicas):
+        raise unimplemented(
+            f"clone session {number}: backup replicas are for multicast groups; leave backup_replicas out"
+        )
     replicas = _decode_replicas(f"clone session {number}", message.replicas)
     session = CloneSession(replicas, message.packet_length_bytes, message.class_of_service)
     return CloneSessionEntry(number, session), Note(key, _note(message.replicas, b""))
@@ -63,8 +81,6 @@ def encode_clone(entry: CloneSessionEntry, kept: bytes | None) -> p4r.CloneSessi
 def _decode_replicas(place: str, messages: Iterable[p4r.Replica]) -> tuple[Replica, ...]:
     replicas = []
     for message in messages:
-        if message.backup_replicas:
-            raise unimplemented(f"{place}: backup replicas are not supported; ports here do not go down")
         if message.WhichOneof("port_kind") == "port":
             port = unsigned(message.port, _PORT_WIDTH, f"{place}, port")
         else:

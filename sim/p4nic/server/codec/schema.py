@@ -77,7 +77,9 @@ class Codec:
         table, info = program.tables[name], self.info.tables[name]
         fields = self._fields(f"table {name}", info.match_fields, tuple(k.width for k in table.keys))
         meter = self.meters.get(table.meter) if table.meter else None
-        return TableCodec(info, table, KeyCodec(f"table {name}", fields), self.actions, meter)
+        profile = program.action_profiles[table.implementation] if table.implementation else None
+        key = KeyCodec(f"table {name}", fields)
+        return TableCodec(info, table, key, self.actions, meter, profile)
 
     def _params(self, action: str, program: Program) -> tuple[Param, ...]:
         widths = [p.width for p in program.actions[action].params]

@@ -13,7 +13,7 @@ from typing import final
 
 from p4nic.backend.api import Entry, EntryState, MeterConfig
 from p4nic.errors import ErrorKind, StateError
-from p4nic.ir.program import ActionCall, Table
+from p4nic.ir.program import ActionCall, ActionProfile, Table
 from p4nic.load.p4info_model import TableInfo
 from p4nic.server.change import Change, Note
 from p4nic.server.codec.action import Actions
@@ -41,7 +41,13 @@ class TableCodec:
     """One table of the P4Info."""
 
     def __init__(
-        self, info: TableInfo, table: Table, key: KeyCodec, actions: Actions, meter: MeterCodec | None
+        self,
+        info: TableInfo,
+        table: Table,
+        key: KeyCodec,
+        actions: Actions,
+        meter: MeterCodec | None,
+        profile: ActionProfile | None = None,
     ) -> None:
         self.id = info.id
         self.name = info.name
@@ -50,6 +56,7 @@ class TableCodec:
         self.place = f"table {info.name}"
         self._actions = actions
         self._meter = meter
+        self._profile = profile
         self.ages = table.idle_timeout or table.is_learner
 
     # --- writes ---
@@ -81,7 +88,7 @@ class TableCodec:
         entry = Entry(
             self.name,
             key.key,
-            self._actions.decode_entry(message.action, self.place),
+            self._actions.decode_entry(message.action, self.place, self._profile),
             key.priority,
             message.idle_timeout_ns,
             message.metadata,

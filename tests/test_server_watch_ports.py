@@ -177,7 +177,7 @@ def test_ports_are_moved_in_virtual_time_only() -> None:
             server.client().set_port(1, False)
         assert code_of(error.value) == "FAILED_PRECONDITION"
         assert error.value.details() == (
-            "switch p4nic follows the real clock; clients shut and open ports under a manual one"
+            "switch p4nic follows the real clock; clients move ports under a manual one"
         )
 
 
@@ -227,8 +227,8 @@ REFUSED = [
     (
         {"weights_disallowed": True},
         two(0, 1),
-        f"INVALID_ARGUMENT: action profile {SELECTOR}, group 1: weight 1 of member 2 must be unset, as action "
-        f"profile {SELECTOR} disallows weights",
+        f"INVALID_ARGUMENT: action profile {SELECTOR}, group 1: weight 1 of member 2 must be unset, as "
+        f"action profile {SELECTOR} disallows weights",
     ),
     (
         {"sum_of_members": {"max_member_weight": 10}},

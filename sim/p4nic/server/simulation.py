@@ -63,7 +63,7 @@ def handlers(
         if not isinstance(switch.clock, ManualClock):
             raise StateError(
                 ErrorKind.FAILED_PRECONDITION,
-                f"switch {switch.name} follows the real clock; clients shut and open ports under a manual one",
+                f"switch {switch.name} follows the real clock; clients move ports under a manual one",
             )
         switch.set_port(port.value, up)
         return duration(switch.clock.now_ns())

@@ -414,8 +414,8 @@ def _check_weight(profile: ActionProfile, place: str, what: str, weight: int) ->
 
 
 def _slots(place: str, weights: Sequence[int]) -> list[int]:
-    """Places of each member in the table the hash selects from: its weight. Where sizes count members, weights
-    may be anything: too many places are given in lowest terms, and still too many are RESOURCE_EXHAUSTED.
+    """Places of each member in the table the hash selects from: its weight. Where sizes count members,
+    weights may be anything: too many places are given in lowest terms, still too many RESOURCE_EXHAUSTED.
     """
     divisor = gcd(*weights) if sum(weights) > MAX_SLOTS else 1
     slots = [max(weight // divisor, 1) for weight in weights]

@@ -73,8 +73,8 @@ conformance: setup ## With P4C=checkout: p4c's corpora on every engine; without:
 fuzz: setup ## Feed COUNT (100000) damaged artifacts to both loaders
 	@$(PY) -m conformance.fuzz --count $(or $(COUNT),100000) --jobs $(JOBS) $(ARGS)
 
-.PHONY: fuzz-p4rt
-fuzz-p4rt: setup ## Send COUNT (100000) damaged requests to the P4Runtime server (SEED=n for others)
+.PHONY: fuzz-server
+fuzz-server: setup ## Send COUNT (100000) damaged requests to the P4Runtime server (SEED=n for others)
 	@P4NIC_FUZZ=$(or $(COUNT),100000) $(if $(SEED),P4NIC_FUZZ_SEED=$(SEED)) $(PY) -m pytest -q -n $(JOBS) tests/test_server_fuzz.py
 
 .PHONY: image

@@ -1,6 +1,6 @@
 """Damaged requests: always a status, never a dead server, and the state is that of the accepted updates.
 
-`make fuzz-p4rt COUNT=100000` runs longer. The model that says what the state must be is a second server on
+`make fuzz-server COUNT=100000` runs longer. The model that says what the state must be is a second server on
 the other engine, which is sent the accepted updates alone.
 """
 

@@ -48,7 +48,7 @@ class Options:
     seconds: float = 1.0
     frame_size: FrameSize = "64"
     peers: tuple[str, ...] = PEERS
-    swx_headers: Path | None = None
+    swx_source: Path | None = None
 
 
 @final
@@ -129,6 +129,19 @@ class Result:
     peers: Mapping[str, Measured] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        backend: str,
+        measured: Mapping[str, Measured],
+        absent: Mapping[str, str],
+        parameters: Mapping[str, Any],
+    ) -> Result:
+        """From what `trials.take_turns` found, `backend` among it."""
+        peers = {peer: found for peer, found in measured.items() if peer != backend}
+        return cls(name, backend, measured[backend], peers, absent, parameters)
 
     def as_json(self) -> dict[str, Any]:
         """One JSON object: the engine's own numbers at the top, the peers' under `peers`."""

@@ -1,35 +1,46 @@
-"""Our own engines under the measuring loop: in C for the native one, in Python for any other.
+"""Engines under the measuring loop: in C for the native one and the floor, in Python for the interpreter, in
+DPDK's process for swx.
 
-In: a configured Pipeline, Traffic. Out: Samples. Called by the workloads.
+In: a configured engine, Traffic. Out: Samples. Called by `peers` and the workloads.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final, runtime_checkable
 
 from p4nic.backend.api import Pipeline
-from p4nic.backend.native import NativePipeline
-from p4nic.backend.native.measuring import Timing
+from p4nic.backend.native.measuring import MAX_ROUNDS, Timing
+from p4nic.backend.swx import SwxPipeline
+from p4nic.backend.swx.measure import Measured, measure
 from p4nic.bench.api import NOW_NS, BenchError, Sample
 from p4nic.bench.traffic import BURST, Traffic
+
+
+@runtime_checkable
+class Measurable(Protocol):
+    """What has a loop of its own in C: NativePipeline, Floor."""
+
+    def measure(
+        self, traffic: Traffic, first: int, now_ns: int, rounds: int = MAX_ROUNDS, seconds: float = 3600.0
+    ) -> Timing: ...
 
 
 @final
 @dataclass(slots=True)
 class Loop:
-    """A Pipeline and the frames it is given in turn, round and round; remembers where it is. Every frame must
+    """An engine and the frames it is given in turn, round and round; remembers where it is. Every frame is to
     leave as `copies` frames: a benchmark that loses packets measures something else."""
 
-    pipeline: Pipeline
+    engine: Pipeline | Measurable
     traffic: Traffic
     copies: int = 1
     at: int = 0
 
     def timed(self, seconds: float) -> Sample:
         """Go on for about that long."""
-        return self._checked(self._run(1 << 62, seconds))
+        return self._checked(self._run(MAX_ROUNDS, seconds))
 
     def once(self) -> Sample:
         """Every frame once, but for what does not fill the last burst."""
@@ -45,14 +56,14 @@ class Loop:
         return Sample(timing.packets, timing.cpu_ns, timing.wall_ns, timing.cycles)
 
     def _run(self, rounds: int, seconds: float) -> Timing:
-        if isinstance(self.pipeline, NativePipeline):
-            timing = self.pipeline.measure(self.traffic, self.at, NOW_NS, rounds, seconds)
+        if isinstance(self.engine, Measurable):
+            timing = self.engine.measure(self.traffic, self.at, NOW_NS, rounds, seconds)
         else:
-            timing = self._in_python(rounds, seconds)
+            timing = self._in_python(self.engine, rounds, seconds)
         self.at = timing.next
         return timing
 
-    def _in_python(self, rounds: int, seconds: float) -> Timing:
+    def _in_python(self, pipeline: Pipeline, rounds: int, seconds: float) -> Timing:
         """The same loop, by process()."""
         packets = list(self.traffic.packets())
         done = sent = volume = 0
@@ -62,9 +73,34 @@ class Loop:
         while done < rounds and time.perf_counter_ns() < end:
             burst = [packets[(at + i) % len(packets)] for i in range(BURST)]
             at = (at + BURST) % len(packets)
-            for outcome in self.pipeline.process(burst, NOW_NS):
+            for outcome in pipeline.process(burst, NOW_NS):
                 sent += len(outcome.sent)
                 volume += sum(len(frame) for _, frame in outcome.sent)
             done += 1
         cpu, wall = time.thread_time_ns() - cpu, time.perf_counter_ns() - wall
         return Timing(done * BURST, sent, volume, wall, cpu, 0, at)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SwxLoop:
+    """DPDK's pipeline and its frames. Flows are taught again before each trial, by a lap that is not counted."""
+
+    pipeline: SwxPipeline
+    packets: list[tuple[int, bytes]]
+    laps: int = 1
+
+    def timed(self, seconds: float) -> Sample:
+        """Go on for about that long."""
+        return self._sample(measure(self.pipeline, self.packets, seconds, self.laps))
+
+    def once(self) -> Sample:
+        """Every frame once, none before."""
+        count = len(self.packets)
+        return self._sample(measure(self.pipeline, self.packets, 60.0, laps=0, packets=count))
+
+    def _sample(self, found: Measured) -> Sample:
+        if found.dropped > found.packets // 1000:
+            raise BenchError(f"DPDK dropped {found.dropped} of {found.packets} packets of the measurement")
+        cycles = round(found.cpu_seconds * found.cycles_per_second)
+        return Sample(found.packets, round(found.cpu_seconds * 1e9), round(found.wall_seconds * 1e9), cycles)

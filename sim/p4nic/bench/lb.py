@@ -6,15 +6,18 @@ In: a Program. Out: entries, frames of its flows, a configured Pipeline. Called 
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import random
 import struct
 from array import array
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, final
 
-from p4nic.backend.api import Backend, Entry, Options, Pipeline
-from p4nic.bench.api import FrameSize
-from p4nic.bench.traffic import Traffic
+from p4nic.backend.api import Entry
+from p4nic.bench import csource
+from p4nic.bench.api import FrameSize, Options
+from p4nic.bench.traffic import BURST, LINE, Traffic
 from p4nic.ir.program import ActionCall, Any, Exact, Lpm, Match, Program
 from p4nic.load.artifact import load_program, shipped
 
@@ -67,6 +70,12 @@ def client(flow: int) -> tuple[int, int]:
     return CLIENTS + flow // PORTS_OF_A_CLIENT, 1024 + flow % PORTS_OF_A_CLIENT
 
 
+def flow_count(options: Options) -> int:
+    """Of the options, or 100,000 for an engine that is compiled and 1,000 for one that is not; whole bursts."""
+    flows = options.flows or (1000 if options.backend == "interp" else 100_000)
+    return max(flows // BURST, 1) * BURST
+
+
 def flow_order(flows: int) -> array[int]:
     """The flows in an order that has nothing to do with that of their making: packets of many clients arrive
     mixed, and tables are not walked as they were filled."""
@@ -75,16 +84,56 @@ def flow_order(flows: int) -> array[int]:
     return order
 
 
-def flow_frames(order: array[int], flags: int, size: FrameSize = "64") -> Traffic:
-    """One frame of each flow, from the client to the VIP, at the uplink."""
+@final
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """How the frames of flows look: `build(client address, client port, length)`, arriving at `port`. The rest
+    tells C where to put another client: offsets of the IPv4 header, and from there of the client's address and
+    port and of the transport's checksum."""
+
+    build: Callable[[int, int, int], bytes]
+    port: int = UPLINK
+    ip_at: int = 14
+    address_at: int = 12
+    port_at: int = 20
+    checksum_at: int = 36
+
+
+def to_vip(flags: int) -> Pattern:
+    """TCP from the clients to the service."""
+    return Pattern(lambda src, sport, length: tcp_frame(src, VIP, sport, 80, flags, length))
+
+
+def flow_frames(order: array[int], pattern: Pattern, size: FrameSize = "64") -> Traffic:
+    """One frame of each flow, in that order, the lengths of `size` in turn."""
     lengths = frame_lengths(size)
-
-    def frames() -> Iterator[tuple[int, bytes]]:
-        for at, flow in enumerate(order):
-            src, sport = client(flow)
-            yield UPLINK, tcp_frame(src, VIP, sport, 80, flags, lengths[at % len(lengths)])
-
-    return Traffic.of(frames())
+    if not csource.has_compiler():
+        return Traffic.of(
+            (pattern.port, pattern.build(*client(flow), lengths[at % len(lengths)]))
+            for at, flow in enumerate(order)
+        )
+    ffi, lib = csource.library()
+    patterns = [pattern.build(*client(0), length) for length in lengths]
+    starts = [0, *itertools.accumulate(len(p) + -len(p) % LINE for p in patterns)]
+    period = starts.pop()
+    data = bytearray(-(-len(order) // len(lengths)) * period)
+    buffer = ffi.from_buffer("uint8_t[]", data)
+    for start, made, k in zip(starts, patterns, range(len(patterns)), strict=True):
+        mine = order[k :: len(patterns)]
+        if len(mine):
+            lib.make_frames(
+                buffer + start, period, made, len(made), pattern.ip_at, pattern.address_at, pattern.port_at,
+                pattern.checksum_at, ffi.from_buffer("uint32_t[]", mine), len(mine), CLIENTS, PORTS_OF_A_CLIENT,
+            )  # fmt: skip
+    count = len(order)
+    offsets = array("Q", bytes(8 * count))
+    sizes = array("I", bytes(4 * count))
+    for k, start in enumerate(starts):
+        offsets[k :: len(patterns)] = array(
+            "Q", range(start, start + period * len(offsets[k :: len(patterns)]), period)
+        )
+        sizes[k :: len(patterns)] = array("I", [len(patterns[k])]) * len(sizes[k :: len(patterns)])
+    return Traffic(data, offsets, array("I", [pattern.port]) * count, sizes)
 
 
 def entry(program: Program, table: str, action: str, *args: int, **key: Match) -> Entry:
@@ -106,16 +155,39 @@ def configuration(program: Program) -> Iterator[Entry]:
     yield entry(program, "route", "to_next_hop", UPLINK, MAC_B, MAC_A, ip_dst=Lpm(0, 0))
 
 
+REMOTE, VTEP, PEER, VNI = number("10.2.0.7"), number("172.16.0.1"), number("172.16.0.2"), 77
+MAC_PEER, MAC_REMOTE = 0x020000000011, 0x020000000012
+
+
+def tunnelled(program: Program) -> Iterator[Entry]:
+    """The same service with its endpoint on another node, behind VXLAN: out by the uplink, and back there."""
+    for one in configuration(program):
+        if one.table != "Lb.endpoint":
+            yield one
+    yield entry(program, "endpoint", "set_destination", REMOTE, 8080, endpoint_id=Exact(7))
+    tunnel = (UPLINK, MAC_B, MAC_PEER, VTEP, PEER, VNI, MAC_REMOTE)
+    yield entry(program, "route", "to_tunnel", *tunnel, ip_dst=Lpm(REMOTE & 0xFFFF0000, 16))
+    yield entry(program, "local_vtep", "terminate_tunnel", ip_dst=Exact(VTEP))
+    yield entry(program, "tunnel_peer", "accept_peer", ip_src=Exact(PEER))
+    yield entry(program, "known_vni", "accept_vni", vni=Exact(VNI))
+
+
+def in_tunnel(frame: bytes) -> bytes:
+    """A frame as the other node sends it."""
+    inner = len(frame) + 8 + 8
+    ip = struct.pack(">BBHHHBBHII", 0x45, 0, 20 + inner, 0, 0x4000, 64, 17, 0, PEER, VTEP)
+    ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
+    udp = struct.pack(">HHHH", 50000, 4789, inner, 0)
+    vxlan = struct.pack(">BBHI", 8, 0, 0, VNI << 8)
+    return MAC_B.to_bytes(6, "big") + MAC_PEER.to_bytes(6, "big") + b"\x08\x00" + ip + udp + vxlan + frame
+
+
 def program(kind: Kind = "spec") -> Program:
     """The shipped load balancer, verified."""
     files = shipped(kind)
     return load_program(files.paths, files.p4info)
 
 
-def build(backend: Backend, made: Program, flows: int) -> Pipeline:
-    """The load balancer configured, with room for the flows' entries of both directions."""
-    sizes = {FLOW_TABLE: max(65536, 2 * flows + flows // 8)}
-    pipeline = backend.build(made, Options(table_sizes=sizes))
-    for one in configuration(made):
-        pipeline.insert(one, 0)
-    return pipeline
+def table_sizes(flows: int) -> dict[str, int]:
+    """Room for both directions of so many connections."""
+    return {FLOW_TABLE: max(65536, 2 * flows + flows // 8)}

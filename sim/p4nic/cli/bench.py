@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--peers", metavar="A,B", default="floor,swx,bmv2", help="floor, swx, bmv2 or none (all three)"
     )
     parser.add_argument(
-        "--swx-headers", metavar="DIR", type=Path,
-        help="DPDK's private pipeline headers: swx with generated code besides the interpreted route",
+        "--swx-source", metavar="DIR", type=Path,
+        help="DPDK's own sources: swx runs the C that DPDK generates, not its interpreter",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -89,7 +89,7 @@ def _options(args: argparse.Namespace) -> Options:
             raise InputError(f'--peers has "{peer}"; peers are {", ".join(PEERS)}, or none')
     return Options(
         backend, args.flows, args.rules, args.backend, args.workers, args.trials, args.seconds,
-        args.frame_size, peers, args.swx_headers,
+        args.frame_size, peers, args.swx_source,
     )  # fmt: skip
 
 

@@ -1,12 +1,18 @@
 """The functions of runtime/p4nic_api.h as cffi reads them."""
 
-DECLARATIONS = """
-typedef struct { uint64_t last_ns, timeout_ns, packets, bytes, sequence; int64_t priority;
-    const uint8_t *key, *args; uint32_t id; uint16_t action; uint8_t origin, kind; } p4_entry_t;
-typedef struct engine engine;
+MEASURING = """
 typedef struct { const uint8_t *data; const uint64_t *offsets; const uint32_t *ports, *lengths;
     uint32_t count; } p4_traffic_t;
 typedef struct { uint64_t packets, sent, bytes, wall_ns, cpu_ns, cycles; uint32_t next; } p4_timing_t;
+"""
+"""Of runtime/p4nic_timing.h and p4nic_bench.h: what other C that is measured uses, too."""
+
+DECLARATIONS = (
+    MEASURING
+    + """
+typedef struct { uint64_t last_ns, timeout_ns, packets, bytes, sequence; int64_t priority;
+    const uint8_t *key, *args; uint32_t id; uint16_t action; uint8_t origin, kind; } p4_entry_t;
+typedef struct engine engine;
 void p4_bench(engine *e, const p4_traffic_t *t, uint32_t first, uint64_t rounds, uint64_t nanoseconds,
     uint64_t now_ns, p4_timing_t *out);
 engine *p4_create(uint32_t cpu_port, uint32_t drop_port, uint32_t port_count, uint64_t seed);
@@ -58,3 +64,4 @@ void p4_adopt_table(engine *e, uint32_t table, void *other, uint64_t sequences, 
 void *p4_array(engine *e, uint32_t kind, uint32_t number);
 void p4_adopt_array(engine *e, uint32_t kind, uint32_t number, void *other);
 """
+)

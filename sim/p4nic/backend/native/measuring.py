@@ -6,7 +6,7 @@ Used by `pipeline.measure` and by the benchmarks, whose own C answers in the sam
 from __future__ import annotations
 
 from array import array
-from typing import NamedTuple, Protocol, final
+from typing import Any, NamedTuple, Protocol, final
 
 MAX_ROUNDS = 1 << 62
 
@@ -35,3 +35,22 @@ class Timing(NamedTuple):
     cpu_ns: int
     cycles: int
     next: int
+
+
+def in_c(frames: Frames, ffi: Any) -> tuple[Any, Any]:
+    """(`p4_traffic_t *`, what must live as long as C looks at it)."""
+    made = ffi.new("p4_traffic_t *")
+    kept = (
+        ffi.from_buffer("uint8_t[]", frames.data),
+        ffi.from_buffer("uint64_t[]", frames.offsets),
+        ffi.from_buffer("uint32_t[]", frames.ports),
+        ffi.from_buffer("uint32_t[]", frames.lengths),
+    )
+    made.data, made.offsets, made.ports, made.lengths = kept
+    made.count = len(frames.offsets)
+    return made, kept
+
+
+def timing(out: Any) -> Timing:
+    """From a `p4_timing_t *`."""
+    return Timing(out.packets, out.sent, out.bytes, out.wall_ns, out.cpu_ns, out.cycles, int(out.next))

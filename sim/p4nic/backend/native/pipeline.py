@@ -31,7 +31,7 @@ from p4nic.backend.api import (
 )
 from p4nic.backend.native import compiler
 from p4nic.backend.native.emit_state import Numbers
-from p4nic.backend.native.measuring import MAX_ROUNDS, Frames, Timing
+from p4nic.backend.native.measuring import MAX_ROUNDS, Frames, Timing, in_c, timing
 from p4nic.backend.native.messages import DIGEST, decode, log_message
 from p4nic.backend.native.tables import NativeTable, value_and_mask
 from p4nic.backend.native.unit import Unit, make_unit
@@ -172,17 +172,11 @@ class NativePipeline:
     ) -> Timing:
         """The loop of a benchmark, wholly in C: bursts of 32 of these frames in turn, from frame `first` on,
         until so many bursts are done or the time is up."""
-        ffi = self._ffi
-        frames = ffi.new("p4_traffic_t *")
-        kept = (  # until the loop is over
-            ffi.from_buffer("uint8_t[]", traffic.data), ffi.from_buffer("uint64_t[]", traffic.offsets),
-            ffi.from_buffer("uint32_t[]", traffic.ports), ffi.from_buffer("uint32_t[]", traffic.lengths),
-        )  # fmt: skip
-        frames.data, frames.offsets, frames.ports, frames.lengths = kept
-        frames.count = len(traffic.offsets)
-        out = ffi.new("p4_timing_t *")
+        frames, kept = in_c(traffic, self._ffi)
+        out = self._ffi.new("p4_timing_t *")
         self._lib.p4_bench(self._engine, frames, first, rounds, int(seconds * 1e9), now_ns, out)
-        return Timing(out.packets, out.sent, out.bytes, out.wall_ns, out.cpu_ns, out.cycles, int(out.next))
+        del kept
+        return timing(out)
 
     def trace(self, port: int, frame: bytes, now_ns: int) -> tuple[Outcome, list[TraceEvent]]:
         raise StateError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from p4nic.bench import lb
 from p4nic.bench.api import Options, Progress, Result
-from p4nic.bench.engines import Loop
+from p4nic.bench.peers import engines
 from p4nic.bench.trials import take_turns
 
 NAME = "lb-established"
@@ -15,17 +15,20 @@ ABOUT = "established TCP connections through the whole load balancer (--flows, -
 
 
 def run(options: Options, progress: Progress) -> Result:
-    """Mpps of `options.backend`."""
-    flows = options.flows or (100_000 if options.backend == "native" else 1000)
-    flows = max(flows // 32 * 32, 32)
+    """Mpps of each engine."""
+    flows = lb.flow_count(options)
     progress(f"{flows} flows: making frames")
     order = lb.flow_order(flows)
-    pipeline = lb.build(options.make_backend(options.backend), lb.program(), flows)
-    progress("opening the connections")
-    Loop(pipeline, lb.flow_frames(order, lb.SYN)).once()
-    loop = Loop(pipeline, lb.flow_frames(order, lb.ACK, options.frame_size))
-    loop.once()
-    measured = take_turns({options.backend: loop.timed}, options, progress)
-    pipeline.close()
+    program = lb.program()
+    with engines(
+        options, program, lb.configuration(program), flows, lb.table_sizes(flows), progress
+    ) as found:
+        progress("opening the connections")
+        for loop in found.loops(lb.flow_frames(order, lb.to_vip(lb.SYN))).values():
+            loop.once()
+        loops = found.loops(lb.flow_frames(order, lb.to_vip(lb.ACK), options.frame_size))
+        for loop in loops.values():
+            loop.once()
+        measured = take_turns({name: loop.timed for name, loop in loops.items()}, options, progress)
     parameters = {"flows": flows, "frame_size": options.frame_size, "workers": options.workers}
-    return Result(NAME, options.backend, measured[options.backend], parameters=parameters)
+    return Result.of(NAME, found.own, measured, found.absent, parameters)

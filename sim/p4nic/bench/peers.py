@@ -1,0 +1,142 @@
+"""Who is measured in one run: our own engine and the peers that are there, each configured with the same entries.
+
+In: options, a Program, its entries. Out: engines by name, and for absent peers the reason. Called by workloads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self, final
+
+from p4nic.backend import api
+from p4nic.backend.api import Entry, Pipeline
+from p4nic.backend.swx import SwxBackend, SwxPipeline
+from p4nic.bench import csource
+from p4nic.bench.api import Options, Progress
+from p4nic.bench.engines import Loop, Measurable, SwxLoop
+from p4nic.bench.floor import Floor
+from p4nic.bench.traffic import Traffic
+from p4nic.errors import P4nicError
+from p4nic.ir.program import Program
+
+SWX_LARGEST = 1_000_000
+"""Connections: beyond, DPDK's heap of 2 GB does not hold the learner."""
+
+
+@final
+@dataclass(slots=True)
+class Engines:
+    """Our engine first, then peers; `absent` says why one is not there. A context that closes them."""
+
+    own: str
+    made: dict[str, Pipeline | Measurable] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for engine in self.made.values():
+            if not isinstance(engine, Floor):
+                getattr(engine, "close")()  # noqa: B009 - what is measurable and no Floor is a Pipeline
+
+    def loops(self, traffic: Traffic) -> dict[str, Loop | SwxLoop]:
+        """Each engine with these frames."""
+        return {
+            name: SwxLoop(engine, list(traffic.packets()))
+            if isinstance(engine, SwxPipeline)
+            else Loop(engine, traffic)
+            for name, engine in self.made.items()
+        }
+
+
+def engines(
+    options: Options,
+    program: Program,
+    entries: Iterable[Entry],
+    flows: int,
+    sizes: Mapping[str, int],
+    progress: Progress,
+    floor: bool = True,
+) -> Engines:
+    """`options.backend` with its table sizes and entries, and the peers asked for: the floor where it does
+    this work, swx where the program is a .spec."""
+    entries = list(entries)
+    found = Engines(options.backend)
+    if options.backend == "swx":
+        found.made["swx"] = _swx(options, program, entries, sizes)
+    else:
+        pipeline = options.make_backend(options.backend).build(
+            program, api.Options(table_sizes={name: n for name, n in sizes.items() if name in program.tables})
+        )
+        for entry in entries:
+            pipeline.insert(entry, 0)
+        found.made[options.backend] = pipeline
+    for peer in options.peers:
+        if peer == options.backend:
+            continue
+        why = _why_not(peer, floor, flows)
+        if not why:
+            progress(f"starting the peer {peer}")
+            try:
+                found.made[peer] = _peer(peer, options, program, entries, flows, sizes)
+                continue
+            except P4nicError as error:
+                why = str(error)
+        found.absent[peer] = why
+    return found
+
+
+def _why_not(peer: str, floor: bool, flows: int) -> str:
+    if peer == "bmv2":
+        return "simple_switch takes packets from interfaces only: see the workload veth"
+    if peer == "floor" and not csource.has_compiler():
+        return "the floor is C, and there is no C compiler"
+    if peer == "floor" and not floor:
+        return "the hand-written load balancer does not do this work"
+    if peer == "swx" and flows > SWX_LARGEST:
+        return f"DPDK's heap of 2 GB does not hold {flows} connections"
+    return ""
+
+
+def _peer(
+    peer: str,
+    options: Options,
+    program: Program,
+    entries: list[Entry],
+    flows: int,
+    sizes: Mapping[str, int],
+) -> Pipeline | Measurable:
+    if peer == "swx":
+        return _swx(options, program, entries, sizes)
+    made = Floor(flows)
+    made.configure(entries)
+    return made
+
+
+def _swx(options: Options, program: Program, entries: list[Entry], sizes: Mapping[str, int]) -> SwxPipeline:
+    """DPDK polls all its input ports, so it gets two; and takes table sizes from the .spec."""
+    sized = program
+    if program.image is not None:
+        text = program.image.text
+        for name, size in sizes.items():
+            text = resized(text, program.image.tables[name].name, size)
+        sized = replace(program, image=replace(program.image, text=text))
+    made = SwxBackend(inputs=4, source=options.swx_source).build(sized, api.Options())
+    for entry in entries:
+        made.insert(entry, 0)
+    made.commit()
+    return made
+
+
+def resized(spec: str, table: str, size: int) -> str:
+    """The `.spec` with room for `size` entries in a table or learner; DPDK wants a power of two, and twice as
+    many as there will be keeps its buckets from overflowing."""
+    room = 1 << (2 * size - 1).bit_length()
+    pattern = rf"(^(?:table|learner) {re.escape(table)} \{{.*?^\s*size )\S+"
+    return re.sub(pattern, rf"\g<1>{room:#x}", spec, count=1, flags=re.DOTALL | re.MULTILINE)

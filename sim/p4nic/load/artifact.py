@@ -23,14 +23,17 @@ from p4nic.load.bmv2.pna_side import Timers, is_side, read_side
 from p4nic.load.files import decode, read_bytes
 from p4nic.load.p4info_check import check
 from p4nic.load.p4info_dead import with_unreachable
+from p4nic.load.spec.const_entries import EntriesFile
 from p4nic.load.spec.context import Context, is_context, read_context
 
 if TYPE_CHECKING:
     from p4nic.load.p4info import P4Info
 
-Kind = Literal["json", "spec", "context", "p4info", "side"]
+Kind = Literal["json", "spec", "context", "p4info", "side", "entries"]
 
-_NAMES: Mapping[Kind, str] = {"context": "context JSON", "p4info": "P4Info", "side": "side file"}
+_NAMES: Mapping[Kind, str] = {
+    "context": "context JSON", "p4info": "P4Info", "side": "side file", "entries": "file of table entries",
+}  # fmt: skip
 _WHAT = "artifact (BMv2 JSON or .spec)"
 _TAKES = "p4nic loads the JSON of p4c-bm2-ss, -psa or -pna and the .spec of p4c-dpdk"
 _SPEC_WORDS = (
@@ -81,13 +84,15 @@ def load_program(paths: Sequence[Path], p4info: Path | None = None) -> Program:
     if not paths:
         files = shipped()
         paths, p4info = files.paths, p4info or files.p4info
-    found = _sort(paths)
+    found, entries = _sort(paths)
     if p4info is not None:
         if "p4info" in found:
             raise ArtifactError(f"{found['p4info'].path} and {p4info} are both P4Info; give one")
         found["p4info"] = _File(p4info, b"")
     info = _p4info(found["p4info"].path) if "p4info" in found else None
     context = found.get("context")
+    if entries and "spec" not in found:
+        raise ArtifactError(f"{entries[0].path} belongs to a .spec of p4c-dpdk; give that too")
     if "json" in found:
         if context is not None:
             raise ArtifactError(
@@ -99,7 +104,14 @@ def load_program(paths: Sequence[Path], p4info: Path | None = None) -> Program:
         raise ArtifactError(f"{found['side'].path} belongs to the JSON of p4c-bm2-pna; leave it out")
     if "spec" in found:
         told = read_context(context.text(), str(context.path)) if context is not None else None
-        return _load("spec", found["spec"].text(), found["spec"].path.name, info, told)
+        return _load(
+            "spec",
+            found["spec"].text(),
+            found["spec"].path.name,
+            info,
+            told,
+            entries=[e.entries() for e in entries],
+        )
     given = ", ".join(str(file.path) for file in found.values())
     raise ArtifactError(f"{given} alone is no program; add the JSON or the .spec of the same p4c run")
 
@@ -122,13 +134,14 @@ def _load(
     info: P4Info | None,
     context: Context | None,
     timers: Mapping[str, Timers] = MappingProxyType({}),
+    entries: Sequence[EntriesFile] = (),
 ) -> Program:
     if kind == "json":
         program = bmv2_json.load_text(text, name, _optional_keys(info), timers)
         if info is not None:
             program = with_unreachable(program, info)
     else:
-        program = dpdk_spec.load_text(text, name, info, context)
+        program = dpdk_spec.load_text(text, name, info, context, entries)
     if info is not None:
         check(program, info)  # first: a foreign P4Info is the user's mistake, and would not verify either
         program = _with_group_rules(program, info)
@@ -176,13 +189,21 @@ class _File:
     def text(self) -> str:
         return decode(self.data, str(self.path), "program or context JSON")
 
+    def entries(self) -> EntriesFile:
+        return EntriesFile(str(self.path), self.path.name.partition(".")[0], self.text())
 
-def _sort(paths: Sequence[Path]) -> dict[Kind, _File]:
+
+def _sort(paths: Sequence[Path]) -> tuple[dict[Kind, _File], list[_File]]:
+    """Files by kind, and the files of entries, of which there may be several."""
     found: dict[Kind, _File] = {}
+    entries: list[_File] = []
     rivals: dict[Kind, Kind] = {"json": "spec", "spec": "json"}
     for path in paths:
         data = read_bytes(path, _WHAT)
         kind = _kind(data, str(path))
+        if kind == "entries":
+            entries.append(_File(path, data))
+            continue
         other = found.get(kind) or found.get(rivals.get(kind, kind))
         if other is not None:
             raise ArtifactError(
@@ -190,7 +211,7 @@ def _sort(paths: Sequence[Path]) -> dict[Kind, _File]:
                 f"give one of them"
             )
         found[kind] = _File(path, data)
-    return found
+    return found, entries
 
 
 def _kind(data: bytes, name: str) -> Kind:
@@ -208,6 +229,8 @@ def _kind(data: bytes, name: str) -> Kind:
     word = re.search(rb"^[ \t]*(?!#|;|//)(\w+)", data, re.M)
     if word is not None and word[1] in _P4INFO_WORDS:
         return "p4info"
+    if word is not None and word[1] == b"match":
+        return "entries"
     if name.endswith(".spec") or (word is not None and word[1] in _SPEC_WORDS):
         return "spec"
     return _unknown(name, "text of another kind")

@@ -6,6 +6,7 @@ block `pipeline`). Called by `load.artifact`; the work is in `load.spec`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from p4nic.ir.program import Program
 from p4nic.load.files import read_text
 from p4nic.load.spec.bind import bind
 from p4nic.load.spec.build import build
+from p4nic.load.spec.const_entries import EntriesFile, with_entries
 from p4nic.load.spec.context import Context, read_context
 from p4nic.load.spec.image import image
 from p4nic.load.spec.names import Names
@@ -34,12 +36,19 @@ def load(path: Path, p4info: P4Info | None = None, context: Path | None = None) 
     return load_text(read_text(path, ".spec"), path.name, p4info, found)
 
 
-def load_text(text: str, file: str, p4info: P4Info | None = None, context: Context | None = None) -> Program:
+def load_text(
+    text: str,
+    file: str,
+    p4info: P4Info | None = None,
+    context: Context | None = None,
+    entries: Sequence[EntriesFile] = (),
+) -> Program:
     """Load a `.spec` given as text; `file` names it in messages and positions."""
     raw = parse(text, file)
     if (ipsec := raw.regarrays.get(IPSEC)) is not None:
         raise ipsec.line.unsupported("the extern ipsec_accelerator needs an engine that p4nic has not")
     spec = fuse(raw)
-    names = bind(spec, p4info, context) if p4info is not None else Names()
-    program = build(spec, names, file.removesuffix(".spec"))
+    filled = frozenset(one.table for one in entries)
+    names = bind(spec, p4info, context, filled) if p4info is not None else Names()
+    program = with_entries(build(spec, names, file.removesuffix(".spec")), names, entries)
     return replace(program, image=image(text, raw, spec, names))

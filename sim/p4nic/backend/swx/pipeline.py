@@ -78,6 +78,10 @@ class SwxPipeline:
         self._expired = 0
         self._now_ns = 0
         self._set_up()
+        for table in program.tables.values():
+            for const in table.const_entries:
+                entry = Entry(table.name, const.key, const.call, const.priority, origin="const")
+                self._state.tables[table.name].put(entry)
 
     @property
     def inputs(self) -> int:

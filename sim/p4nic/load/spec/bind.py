@@ -31,9 +31,12 @@ _CUT = 50
 """Names at least this long may have been cut by p4c, which then ends them in a number."""
 
 
-def bind(spec: SpecFile, info: P4Info, context: Context | None = None) -> Names:
-    """Raises ArtifactError on an ambiguous name, or on keys or parameters that do not fit the P4Info."""
-    return _Binder(spec, info, context).bind()
+def bind(
+    spec: SpecFile, info: P4Info, context: Context | None = None, filled: frozenset[str] = frozenset()
+) -> Names:
+    """Raises ArtifactError on an ambiguous name, or on keys or parameters that do not fit the P4Info.
+    `filled`: tables whose entries are given."""
+    return _Binder(spec, info, context, filled).bind()
 
 
 def fit(spec_name: str, p4_name: str) -> int:
@@ -51,8 +54,9 @@ def fit(spec_name: str, p4_name: str) -> int:
 
 
 class _Binder:
-    def __init__(self, spec: SpecFile, info: P4Info, context: Context | None) -> None:
+    def __init__(self, spec: SpecFile, info: P4Info, context: Context | None, filled: frozenset[str]) -> None:
         self.spec = spec
+        self.filled = filled
         self.info = info
         self.context = context or Context({}, {})
         self.actions: dict[str, str] = {}
@@ -92,10 +96,10 @@ class _Binder:
                     f"tables {owner[info.name]} and {table.name} both look like {info.name} of the P4Info; "
                     "give the context JSON too, or rename one in P4"
                 )
-            if info.is_const or info.has_initial_entries:
+            if (info.is_const or info.has_initial_entries) and table.name not in self.filled:
                 raise table.line.unsupported(
-                    f"{info.name} has entries in the P4 program, which p4c-dpdk leaves out of the .spec; "
-                    "let the control plane insert them, or compile for BMv2"
+                    f"{info.name} has entries in the P4 program, which p4c-dpdk leaves out of the .spec and "
+                    f"writes to {table.name}.txtpb in the folder it runs in; give that file too"
                 )
             owner[info.name] = table.name
             found[table.name] = info

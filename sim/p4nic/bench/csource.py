@@ -21,7 +21,8 @@ _HEAD = """#include "p4nic_timing.h"
 _DECLARATIONS = (
     MEASURING
     + """
-typedef struct { uint64_t smac, dmac, inner_dmac; uint32_t port, deliver, local_vtep, remote_vtep, vni; } route_t;
+typedef struct { uint64_t smac, dmac, inner_dmac; uint32_t port, deliver, local_vtep, remote_vtep, vni;
+} route_t;
 typedef struct floor floor_t;
 void make_frames(uint8_t *out, uint64_t stride, const uint8_t *pattern, uint32_t length, uint32_t at,
     uint32_t address_at, uint32_t port_at, uint32_t checksum_at, const uint32_t *order, uint64_t count,
@@ -34,8 +35,8 @@ void floor_service(floor_t *f, uint32_t vip, uint32_t proto, uint32_t port, uint
 void floor_endpoint(floor_t *f, uint32_t id, uint32_t bucket, uint32_t ip, uint32_t port);
 int floor_route(floor_t *f, uint32_t prefix, uint32_t length, const route_t *route);
 uint64_t floor_flows(const floor_t *f);
-uint32_t floor_one(floor_t *f, const uint8_t *data, uint32_t length, uint32_t port, uint64_t now_ns, uint8_t *out,
-    uint32_t *out_port);
+uint32_t floor_one(floor_t *f, const uint8_t *data, uint32_t length, uint32_t port, uint64_t now_ns,
+    uint8_t *out, uint32_t *out_port);
 void floor_bench(floor_t *f, const p4_traffic_t *t, uint32_t first, uint64_t rounds, uint64_t nanoseconds,
     uint64_t now_ns, p4_timing_t *out);
 """

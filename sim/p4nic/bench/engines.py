@@ -84,7 +84,8 @@ class Loop:
 @final
 @dataclass(frozen=True, slots=True)
 class SwxLoop:
-    """DPDK's pipeline and its frames. Flows are taught again before each trial, by a lap that is not counted."""
+    """DPDK's pipeline and its frames. A lap that is not counted teaches the flows again before
+    each trial."""
 
     pipeline: SwxPipeline
     packets: list[tuple[int, bytes]]

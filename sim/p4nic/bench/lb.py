@@ -71,7 +71,7 @@ def client(flow: int) -> tuple[int, int]:
 
 
 def flow_count(options: Options) -> int:
-    """Of the options, or 100,000 for an engine that is compiled and 1,000 for one that is not; whole bursts."""
+    """Of the options, or 100,000 (the interpreter: 1,000); whole bursts."""
     flows = options.flows or (1000 if options.backend == "interp" else 100_000)
     return max(flows // BURST, 1) * BURST
 
@@ -87,9 +87,9 @@ def flow_order(flows: int) -> array[int]:
 @final
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """How the frames of flows look: `build(client address, client port, length)`, arriving at `port`. The rest
-    tells C where to put another client: offsets of the IPv4 header, and from there of the client's address and
-    port and of the transport's checksum."""
+    """How the frames of flows look: `build(client address, client port, length)`, arriving at `port`. The
+    rest tells C where to put another client: offsets of the IPv4 header, and from there of the client's
+    address and port and of the transport's checksum."""
 
     build: Callable[[int, int, int], bytes]
     port: int = UPLINK
@@ -123,7 +123,8 @@ def flow_frames(order: array[int], pattern: Pattern, size: FrameSize = "64") -> 
         if len(mine):
             lib.make_frames(
                 buffer + start, period, made, len(made), pattern.ip_at, pattern.address_at, pattern.port_at,
-                pattern.checksum_at, ffi.from_buffer("uint32_t[]", mine), len(mine), CLIENTS, PORTS_OF_A_CLIENT,
+                pattern.checksum_at, ffi.from_buffer("uint32_t[]", mine), len(mine), CLIENTS,
+                PORTS_OF_A_CLIENT,
             )  # fmt: skip
     count = len(order)
     offsets = array("Q", bytes(8 * count))

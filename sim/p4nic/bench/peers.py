@@ -1,6 +1,6 @@
-"""Who is measured in one run: our own engine and the peers that are there, each configured with the same entries.
+"""Who is measured in one run: our own engine and the peers that are there, each given the same entries.
 
-In: options, a Program, its entries. Out: engines by name, and for absent peers the reason. Called by workloads.
+In: options, a Program, its entries. Out: engines by name, and for absent peers the reason.
 """
 
 from __future__ import annotations

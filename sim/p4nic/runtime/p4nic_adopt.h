@@ -44,7 +44,7 @@ void p4_adopt_table(struct engine *e, u32 table, void *other, u64 sequences, con
 void *p4_array(struct engine *e, u32 kind, u32 number)
 {
     if (kind == ARRAY_COUNTER)
-        return &e->counters[number].cells;
+        return &e->workers[0]->cells[number]; /* all there is while no other worker runs */
     return kind == ARRAY_METER ? (void *)&e->meters[number].cells : (void *)&e->registers[number].cells;
 }
 

@@ -2,7 +2,8 @@
  * One thread at a time. */
 #ifndef P4NIC_API_H
 #define P4NIC_API_H
-#include "p4nic_workers.h"
+#include "p4nic_loop.h"
+#include "p4nic_ports.h"
 
 struct p4_entry {
     u64 last_ns, timeout_ns, packets, bytes, sequence;
@@ -25,8 +26,6 @@ API int p4_start_direct_meter(struct engine *e, u32 table);
 
 COLD void release_arrays(struct engine *e)
 {
-    for (int i = 0; i < N_COUNTERS; i++)
-        release(e->counters[i].cells, e->counters[i].size * sizeof(struct cell));
     for (int i = 0; i < N_METERS; i++)
         release(e->meters[i].cells, e->meters[i].size * sizeof(struct meter));
     for (int i = 0; i < N_REGISTERS; i++)
@@ -41,9 +40,9 @@ void p4_destroy(struct engine *e)
         return;
     for (int i = 0; i < N_TABLES; i++) {
         release(e->tables[i].meters, (size_t)e->tables[i].capacity * sizeof(struct meter));
+        release(e->tables[i].removed, (size_t)e->tables[i].capacity * 4);
         table_end(&e->tables[i]);
     }
-    release_arrays(e);
     for (int i = 0; i < N_PROFILES; i++) {
         idmap_end(&e->profiles[i].members);
         idmap_end(&e->profiles[i].groups);
@@ -51,6 +50,8 @@ void p4_destroy(struct engine *e)
     idmap_end(&e->multicast);
     idmap_end(&e->clones);
     workers_end(e);
+    release_arrays(e);
+    free(e->shown);
     free(e);
 }
 
@@ -59,7 +60,7 @@ struct engine *p4_create(u32 cpu_port, u32 drop_port, u32 port_count, u64 seed)
     struct engine *e = calloc(1, sizeof *e);
     if (e == NULL)
         return NULL;
-    if (!workers_start(e, 1)) {
+    if (!engine_start(e)) {
         workers_end(e);
         free(e);
         return NULL;
@@ -83,14 +84,20 @@ int p4_start_table(struct engine *e, u32 table, u32 capacity, const u64 *timeout
     t->profiles = count ? count : 1;
     for (u32 i = 0; i < count && i < MAX_PROFILES; i++)
         t->timeouts[i] = timeouts[i];
+    u8 *shown = realloc(e->shown, e->shown_size < s->entry ? s->entry : e->shown_size);
+    if (shown == NULL)
+        return 0;
+    e->shown = shown;
+    e->shown_size = e->shown_size < s->entry ? s->entry : e->shown_size;
     return table_start(t, table, capacity, s->key, s->args, s->entry);
 }
 
 int p4_start_counter(struct engine *e, u32 counter, u64 size)
 {
-    e->counters[counter].cells = reserve(size * sizeof(struct cell));
-    e->counters[counter].size = e->counters[counter].cells ? size : 0;
-    return e->counters[counter].cells != NULL;
+    struct cell *cells = reserve(size * sizeof(struct cell));
+    e->workers[0]->cells[counter] = cells;
+    e->counters[counter].size = cells ? size : 0;
+    return cells != NULL;
 }
 
 int p4_start_meter(struct engine *e, u32 meter, u64 size, u32 by_packets)
@@ -182,7 +189,7 @@ API void p4_modify(
     u64 now_ns);
 API void p4_remove(struct engine *e, u32 table, u32 id, const u8 *mask);
 API void p4_entry(struct engine *e, u32 table, u32 id, struct p4_entry *out);
-API u32 p4_ids(struct engine *e, u32 table, u32 *ids, u64 *sequences);
+API u32 p4_ids(struct engine *e, u32 table, u32 *ids, u64 *sequences, u32 room);
 API int p4_is_live(struct engine *e, u32 table, u32 id);
 API u32 p4_count(struct engine *e, u32 table);
 API void p4_set_default(struct engine *e, u32 table, u32 action, const u8 *args, u32 args_bytes);
@@ -195,8 +202,11 @@ API i64 p4_expire(struct engine *e, u64 now_ns, u32 *table);
 i64 p4_find(struct engine *e, u32 table, const u8 *key)
 {
     struct table *t = &e->tables[table];
-    struct entry *found = t->key_size ? find_any(t, &t->index, key, key_hash(t, key)) : NULL;
-    return found ? (i64)id_of(t, found) : -1;
+    control_lock(e);
+    struct entry *x = t->key_size ? find_any(t, &t->index, key, key_hash(t, key)) : NULL;
+    i64 found = x ? (i64)id_of(t, x) : -1;
+    control_unlock(e);
+    return found;
 }
 
 UNUSED static void entry_action(struct table *t, struct entry *x, u32 action, u32 kind, const u8 *args, u32 bytes)
@@ -259,33 +269,52 @@ void p4_modify(
 void p4_remove(struct engine *e, u32 table, u32 id, const u8 *mask)
 {
     entry_remove(&e->tables[table], entry_at(&e->tables[table], id), mask);
+    entry_cells_clear(e, table, id);
 }
 
 void p4_entry(struct engine *e, u32 table, u32 id, struct p4_entry *out)
 {
     struct table *t = &e->tables[table];
     struct entry *x = entry_at(t, id);
+    control_lock(e);
+    u64 counted[2] = {relaxed_load(&x->packets), relaxed_load(&x->bytes)};
+    for (u32 n = 1; n < e->worker_count; n++)
+        cell_add(counted, &e->workers[n]->entry_cells[table][id]);
+    memcpy(e->shown, key_of(x), t->key_size + t->args_size);
     *out = (struct p4_entry){
-        x->last_ns, timeout_of(t, id, x), x->packets, x->bytes, t->sequence[id], t->priority ? t->priority[id] : 0,
-        key_of(x), args_of(t, x), id, x->action, x->origin, x->kind};
+        relaxed_load(&x->last_ns), timeout_of(t, id, x), counted[0], counted[1], t->sequence[id],
+        t->priority ? t->priority[id] : 0, e->shown, e->shown + t->key_size, id, x->action, x->origin, x->kind};
+    control_unlock(e);
 }
 
-/* Numbers of all entries, and when they were inserted; the caller sorts. */
-u32 p4_ids(struct engine *e, u32 table, u32 *ids, u64 *sequences)
+#define IDS_PIECE 4096
+
+/* Numbers of all entries (at most `room`), and when they were inserted; the caller sorts. */
+u32 p4_ids(struct engine *e, u32 table, u32 *ids, u64 *sequences, u32 room)
 {
     struct table *t = &e->tables[table];
     u32 found = 0;
-    for (u32 id = 0; id < t->fresh; id++)
-        if (entry_at(t, id)->live) {
-            ids[found] = id;
-            sequences[found++] = t->sequence[id];
-        }
+    for (u32 id = 0; id < t->fresh;) { /* packets that change state wait for a piece of it only */
+        control_lock(e);
+        for (u32 end = id + IDS_PIECE < t->fresh ? id + IDS_PIECE : t->fresh; id < end && found < room; id++)
+            if (entry_at(t, id)->live) {
+                ids[found] = id;
+                sequences[found++] = t->sequence[id];
+            }
+        control_unlock(e);
+        if (found == room)
+            break;
+    }
     return found;
 }
 
 int p4_is_live(struct engine *e, u32 table, u32 id) { return entry_at(&e->tables[table], id)->live; }
 
-u32 p4_count(struct engine *e, u32 table) { return e->tables[table].count; }
+u32 p4_count(struct engine *e, u32 table)
+{
+    const struct table *t = &e->tables[table];
+    return relaxed_load(&t->count) - relaxed_load(&t->removed_count);
+}
 
 void p4_set_default(struct engine *e, u32 table, u32 action, const u8 *args, u32 args_bytes)
 {
@@ -297,6 +326,7 @@ void p4_set_default(struct engine *e, u32 table, u32 action, const u8 *args, u32
 void p4_set_entry_counter(struct engine *e, u32 table, u32 id, u64 packets, u64 bytes)
 {
     struct entry *x = entry_at(&e->tables[table], id);
+    entry_cells_clear(e, table, id);
     x->packets = packets;
     x->bytes = bytes;
 }
@@ -324,7 +354,13 @@ UNUSED static i64 next_timer(struct engine *e, u64 *deadline)
     return best;
 }
 
-int p4_next_expiry(struct engine *e, u64 *deadline) { return next_timer(e, deadline) >= 0; }
+int p4_next_expiry(struct engine *e, u64 *deadline)
+{
+    control_lock(e);
+    int found = next_timer(e, deadline) >= 0;
+    control_unlock(e);
+    return found;
+}
 
 /* One entry whose time is up, disarmed; -1 if there is none. */
 i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
@@ -348,5 +384,6 @@ i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
 #include "p4nic_api_arrays.h"
 #include "p4nic_adopt.h"
 #include "p4nic_bench.h"
+#include "p4nic_api_workers.h"
 
 #endif

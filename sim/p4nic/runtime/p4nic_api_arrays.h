@@ -47,15 +47,15 @@ void p4_set_group(struct engine *e, u32 profile, u32 id, const u32 *slots, i64 c
 
 void p4_counter(struct engine *e, u32 counter, u64 index, u64 *out)
 {
-    int inside = index < e->counters[counter].size;
-    out[0] = inside ? e->counters[counter].cells[index].packets : 0;
-    out[1] = inside ? e->counters[counter].cells[index].bytes : 0;
+    out[0] = out[1] = 0;
+    for (u32 n = 0; n < e->worker_count && index < e->counters[counter].size; n++)
+        cell_add(out, &e->workers[n]->cells[counter][index]);
 }
 
 void p4_set_counter(struct engine *e, u32 counter, u64 index, u64 packets, u64 bytes)
 {
-    if (index < e->counters[counter].size)
-        e->counters[counter].cells[index] = (struct cell){packets, bytes};
+    for (u32 n = 0; n < e->worker_count && index < e->counters[counter].size; n++)
+        e->workers[n]->cells[counter][index] = n ? (struct cell){0, 0} : (struct cell){packets, bytes};
 }
 
 void p4_set_meter(struct engine *e, u32 meter, u64 index, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst)
@@ -67,7 +67,9 @@ void p4_set_meter(struct engine *e, u32 meter, u64 index, u32 kind, u64 cir, u64
 void p4_register(struct engine *e, u32 reg, u64 index, u64 *out)
 {
     const struct register_array *r = &e->registers[reg];
+    control_lock(e);
     u128 value = index < r->size ? r->cells[index] ^ r->initial : 0;
+    control_unlock(e);
     out[0] = (u64)value;
     out[1] = (u64)(value >> 64);
 }

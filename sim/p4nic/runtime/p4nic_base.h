@@ -162,6 +162,9 @@ UNUSED static void release(void *p, size_t bytes)
  * moves on x86. */
 #define publish(place, value) __atomic_store_n(place, value, __ATOMIC_RELEASE)
 #define observe(place) __atomic_load_n(place, __ATOMIC_ACQUIRE)
+/* A word that others may read at any time, and whose order among others does not matter. */
+#define relaxed_load(place) __atomic_load_n(place, __ATOMIC_RELAXED)
+#define relaxed_store(place, value) __atomic_store_n(place, value, __ATOMIC_RELAXED)
 
 /* Memory that others may still be reading: freed at the next gate, when no packet is under way. */
 struct retired {

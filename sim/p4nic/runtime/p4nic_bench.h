@@ -3,14 +3,6 @@
 #define P4NIC_BENCH_H
 #include "p4nic_timing.h"
 
-/* Frames as in p4nic.bench.traffic: frame i is at data + offsets[i]. */
-struct p4_traffic {
-    const u8 *data;
-    const u64 *offsets;
-    const u32 *ports, *lengths;
-    u32 count;
-};
-
 API void p4_bench(
     struct engine *e, const struct p4_traffic *t, u32 first, u64 rounds, u64 nanoseconds, u64 now_ns,
     struct p4_timing *out);

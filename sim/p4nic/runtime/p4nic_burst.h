@@ -75,7 +75,9 @@ COLD void run_for_real(struct worker *w, u32 i, const struct input *in)
 {
     struct verdicts v = {w->sent_count, 0, REASON_DROP_ACTION};
     slot_buffer(w, i);
+    engine_lock(w);
     run_alone(w, &w->contexts[i], in, &v);
+    engine_unlock(w);
     u32 count = w->sent_count - v.first;
     if (count)
         w->statistics[STAT_COPY_DROPPED] += v.drops;

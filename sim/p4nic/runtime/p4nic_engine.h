@@ -2,6 +2,7 @@
  * p4nic_worker.h. The emitted unit defines the sizes (N_…) before including this. */
 #ifndef P4NIC_ENGINE_H
 #define P4NIC_ENGINE_H
+#include <pthread.h>
 #include "p4nic_change.h"
 #include "p4nic_hash.h"
 #include "p4nic_idmap.h"
@@ -12,8 +13,7 @@ struct cell {
     u64 packets, bytes;
 };
 struct counter_array {
-    struct cell *cells;
-    u64 size;
+    u64 size; /* the cells are the workers' */
 };
 struct meter_array {
     struct meter *cells;
@@ -58,11 +58,26 @@ struct value_set {
 
 struct worker;
 
+struct gate {
+    pthread_mutex_t lock;   /* packets that change state, if there is more than one worker */
+    pthread_mutex_t raised; /* who wants the gate closed: one at a time */
+    pthread_mutex_t sleep;  /* of workers that wait for `opened` */
+    pthread_cond_t opened;
+    u32 closed;
+};
+
 /* Shared by all workers. */
 struct engine {
     u32 cpu_port, drop_port, port_count;
     u32 worker_count;
+    u32 shared; /* more than one worker runs */
+    u8 *shown;  /* key and arguments of the entry last read */
+    u32 shown_size;
+    struct gate gate;
     struct worker **workers;
+    u32 thread_count; /* workers that run by themselves */
+    u32 stopping;
+    u64 clock_start;  /* CLOCK_MONOTONIC at the switch's time 0 */
     struct table tables[N_TABLES + 1];
     struct counter_array counters[N_COUNTERS + 1];
     struct meter_array meters[N_METERS + 1];

@@ -48,6 +48,8 @@ struct table {
     u8 big; /* worth a prefetch: more than the near caches hold */
     u8 shared; /* more than one worker: what is taken out is retired, not freed or used again before a gate */
     struct retired *retired;
+    u32 *removed; /* entries that packets took out while it was shared: their numbers are free at the next gate */
+    u32 removed_count;
     range_test *in_ranges;
     u8 *entries;
     u64 *sequence, *deadline, *timeout; /* cold, by entry */

@@ -1,9 +1,17 @@
-/* How long a loop ran: wall clock, CPU time of this thread, ticks of the time stamp counter. Used by the measuring
- * loops (p4nic_bench.h, the benchmarks' own C), by nothing that forwards packets. */
+/* What measuring loops take and answer: frames in memory; wall clock, CPU time of this thread, ticks of the time
+ * stamp counter. Used by p4nic_bench.h, p4nic_loop.h and the benchmarks' own C. */
 #ifndef P4NIC_TIMING_H
 #define P4NIC_TIMING_H
 #include "p4nic_base.h"
 #include <time.h>
+
+/* Frames as in p4nic.bench.traffic: frame i is at data + offsets[i]. */
+struct p4_traffic {
+    const u8 *data;
+    const u64 *offsets;
+    const u32 *ports, *lengths;
+    u32 count;
+};
 
 /* What a measuring loop answers. `next` is where the following call goes on in the traffic. `cycles` are those of
  * the CPU time: another thread's turn on this core is not counted. */

@@ -33,7 +33,7 @@ void p4_modify(engine *e, uint32_t table, uint32_t id, uint32_t action, uint32_t
     uint32_t args_bytes, uint64_t timeout_ns, uint64_t now_ns);
 void p4_remove(engine *e, uint32_t table, uint32_t id, const uint8_t *mask);
 void p4_entry(engine *e, uint32_t table, uint32_t id, p4_entry_t *out);
-uint32_t p4_ids(engine *e, uint32_t table, uint32_t *ids, uint64_t *sequences);
+uint32_t p4_ids(engine *e, uint32_t table, uint32_t *ids, uint64_t *sequences, uint32_t room);
 int p4_is_live(engine *e, uint32_t table, uint32_t id);
 uint32_t p4_count(engine *e, uint32_t table);
 void p4_set_default(engine *e, uint32_t table, uint32_t action, const uint8_t *args, uint32_t args_bytes);
@@ -63,5 +63,11 @@ void *p4_table(engine *e, uint32_t table, uint64_t *sequences);
 void p4_adopt_table(engine *e, uint32_t table, void *other, uint64_t sequences, const uint16_t *actions);
 void *p4_array(engine *e, uint32_t kind, uint32_t number);
 void p4_adopt_array(engine *e, uint32_t kind, uint32_t number, void *other);
+void p4_gate_close(engine *e);
+void p4_gate_open(engine *e);
+int p4_replay_start(engine *e, uint32_t workers, const p4_traffic_t *traffic, const uint32_t *firsts,
+    uint64_t clock_start);
+void p4_replayed(engine *e, uint32_t worker, p4_timing_t *out);
+void p4_stop(engine *e);
 """
 )

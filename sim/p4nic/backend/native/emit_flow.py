@@ -162,7 +162,7 @@ class BodyWriter:
         self.waits.append(site)
         self._waiting[n] = live
         out = self.out
-        out.line(f"if (p->speculative && e->tables[{number}].big) {{")
+        out.line(f"if (p->speculative && relaxed_load(&e->tables[{number}].big)) {{")
         out.line(f"    prefetch_bucket(&e->tables[{number}], h{n});")
         for line in save(live):
             out.line(f"    {line}")

@@ -134,7 +134,7 @@ class StateWriter:
         number = self.numbers.tables[table.name]
         if table.counter is not None and table.counts_on_hit:
             self.room("    ")
-            out.line(f"    effect_count(p, &e{n}->packets, 1, p->length);")
+            out.line(f"    effect_count(p, {self._cell(number, f'e{n}')}, 1, p->length);")
         if table.idle_timeout and not table.is_learner:
             self.room("    ")
             out.line(f"    effect_timer(p, EFFECT_TOUCH, {number}, e{n}, -1);")
@@ -219,12 +219,13 @@ class StateWriter:
                 self.out.store(dst, self.out.v.last("id").name, 32, scope)
             case ops.Count():
                 self._count(op, scope)
-            case ops.CountDirect(_, packets, bytes_):
+            case ops.CountDirect(counter, packets, bytes_):
                 entry = self.out.v.last("entry").name
                 self.out.line(f"if ({entry}) {{")
                 self.room("    ")
+                cell = self._cell(self._counted(counter, scope), entry)
                 self.out.line(
-                    f"    effect_count(p, &{entry}->packets, {self._amount(packets, scope)}, "
+                    f"    effect_count(p, {cell}, {self._amount(packets, scope)}, "
                     f"{self._amount(bytes_, scope)});"
                 )
                 self.out.line("}")
@@ -299,9 +300,8 @@ class StateWriter:
             out.line(f"    learned.f{i} = {out.unsigned(arg, width, scope)};")
         size = "sizeof learned" if widths else "0"
         out.line(
-            f"    int how = entry_learn({self.table(site.table.name)}, k{n}, h{n}, {number}, &learned, "
-            f"{size}, "
-            f"(u32){out.read(op.profile, scope)}, w->now_ns, &e->sequences);"
+            f"    int how = learn(w, {self.table(site.table.name)}, k{n}, h{n}, {number}, &learned, {size}, "
+            f"(u32){out.read(op.profile, scope)});"
         )
         out.line("    w->statistics[how == LEARN_FULL ? STAT_LEARN_FAILED : STAT_LEARNED]++;")
         out.line(f"    w->stale |= how == LEARN_ADDED ? {self.numbers.learner_bits[site.table.name]}u : 0u;")
@@ -323,12 +323,21 @@ class StateWriter:
         entry = f"e{site.number}"
         self.out.line(f"if ({entry}) {{")
         self.for_real()
-        self.out.line(f"    entry_remove({self.table(site.table.name)}, {entry}, NULL);")
-        self.out.line("    w->statistics[STAT_FORGOTTEN]++;")
-        self.out.line("    w->stale_all = 1;")
+        self.out.line(f"    forget(w, {self.table(site.table.name)}, {entry});")
         self.out.line(f"    {entry} = NULL;")
         self.out.set(self.out.v.last("entry"), "NULL")
         self.out.line("}")
+
+    def _cell(self, table: int, entry: str) -> str:
+        return f"entry_cell(w, {table}, {entry}, ENTRY_{table})"
+
+    def _counted(self, counter: str, scope: Scope) -> int:
+        """The table whose entry a direct counter belongs to: the one whose action this is."""
+        table = self.program.counters[counter].table
+        if scope.site is not None:
+            table = scope.site.table.name
+        assert table is not None, f"{counter} is verified to be direct"
+        return self.numbers.tables[table]
 
     def _amount(self, operand: Operand | None, scope: Scope) -> str:
         return "0" if operand is None else f"(u64){self.out.read(operand, scope)}"
@@ -347,7 +356,7 @@ class StateWriter:
         self.out.line(f"if ({at} < e->counters[{number}].size) {{")
         self.room("    ")
         self.out.line(
-            f"    effect_count(p, &e->counters[{number}].cells[{at}], {self._amount(op.packets, scope)}, "
+            f"    effect_count(p, &w->cells[{number}][{at}], {self._amount(op.packets, scope)}, "
             f"{self._amount(op.bytes, scope)});"
         )
         self.out.line("}")

@@ -35,6 +35,7 @@ from p4nic.backend.native.measuring import MAX_ROUNDS, Frames, Timing, in_c, tim
 from p4nic.backend.native.messages import DIGEST, decode, log_message
 from p4nic.backend.native.tables import NativeTable, value_and_mask
 from p4nic.backend.native.unit import Unit, make_unit
+from p4nic.backend.native.workers import Workers
 from p4nic.bits import mask, wrap
 from p4nic.errors import ErrorKind, StateError, UnsupportedError
 from p4nic.ir.program import ActionCall, Match, Program, Range
@@ -71,6 +72,7 @@ class NativePipeline:
         self._engine = self._ffi.gc(
             self._need(engine != self._ffi.NULL, engine, "the engine"), self._lib.p4_destroy
         )
+        self.workers = Workers((self._ffi, self._lib, self._engine))
         self._start_arrays()
         self._tables = self._start_tables()
         self._meters: dict[tuple[str, int], MeterConfig] = {}
@@ -138,6 +140,7 @@ class NativePipeline:
     # --- packets ---
 
     def process(self, packets: Sequence[tuple[int, bytes]], now_ns: int) -> list[Outcome]:
+        self.workers.gate()
         frames = b"".join([frame for _, frame in packets])
         ports = array("I", [port for port, _ in packets])
         lengths = array("I", [len(frame) for _, frame in packets])
@@ -203,7 +206,11 @@ class NativePipeline:
         return taken
 
     def expire(self, now_ns: int) -> list[Expired]:
-        expired = []
+        expired: list[Expired] = []
+        due = self.next_expiry_ns()
+        if due is None or due > now_ns:
+            return expired
+        self.workers.gate()
         which = self._ffi.new("uint32_t *")
         tables = list(self._tables.values())
         while (number := self._lib.p4_expire(self._engine, now_ns, which)) >= 0:
@@ -222,12 +229,15 @@ class NativePipeline:
     # --- tables ---
 
     def insert(self, entry: Entry, now_ns: int) -> None:
+        self.workers.gate()
         self._tables[entry.table].insert(entry, now_ns)
 
     def modify(self, entry: Entry, now_ns: int) -> None:
+        self.workers.gate()
         self._tables[entry.table].modify(entry, now_ns)
 
     def delete(self, entry: Entry) -> None:
+        self.workers.gate()
         table = self._tables[entry.table]
         table.remove(table.existing(entry.key, entry.priority))
 
@@ -245,9 +255,11 @@ class NativePipeline:
         return self._tables[table].default
 
     def set_default_action(self, table: str, call: ActionCall) -> None:
+        self.workers.gate()
         self._tables[table].set_default(call)
 
     def set_direct_counter(self, entry: Entry, packets: int, bytes_: int) -> None:
+        self.workers.gate()
         table = self._tables[entry.table]
         number = table.existing(entry.key, entry.priority)
         self._lib.p4_set_entry_counter(self._engine, table.number, number, packets, bytes_)
@@ -261,6 +273,7 @@ class NativePipeline:
         return self._direct_meters.get(self._meter_key(entry)[2])
 
     def set_direct_meter(self, entry: Entry, config: MeterConfig | None) -> None:
+        self.workers.gate()
         table, number, key = self._meter_key(entry)
         if table.spec.meter is not None:
             self._lib.p4_set_entry_meter(self._engine, table.number, number, *_meter(config))
@@ -271,6 +284,7 @@ class NativePipeline:
     # --- action profiles ---
 
     def set_member(self, profile: str, member_id: int, call: ActionCall | None) -> None:
+        self.workers.gate()
         number, args = -1, b""
         if call is not None:
             number, args = self._number.actions[call.action], self._unit.actions[call.action].pack(call.args)
@@ -279,6 +293,7 @@ class NativePipeline:
         )
 
     def set_group(self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None) -> None:
+        self.workers.gate()
         slots = [m for m, weight in sorted(members or ()) for _ in range(weight)]
         count = -1 if members is None else len(slots)
         self._lib.p4_set_group(self._engine, self._number.profiles[profile], group_id, slots, count)
@@ -291,12 +306,14 @@ class NativePipeline:
         return int(out[0]), int(out[1])
 
     def set_counter(self, name: str, index: int, packets: int, bytes_: int) -> None:
+        self.workers.gate()
         self._lib.p4_set_counter(self._engine, self._number.counters[name], index, packets, bytes_)
 
     def meter(self, name: str, index: int) -> MeterConfig | None:
         return self._meters.get((name, index))
 
     def set_meter(self, name: str, index: int, config: MeterConfig | None) -> None:
+        self.workers.gate()
         self._lib.p4_set_meter(self._engine, self._number.meters[name], index, *_meter(config))
         self._meters.pop((name, index), None)
         if config is not None:
@@ -308,6 +325,7 @@ class NativePipeline:
         return int(out[0]) | int(out[1]) << 64
 
     def set_register(self, name: str, index: int, value: int) -> None:
+        self.workers.gate()
         stored = wrap(value, self.program.registers[name].width)
         self._lib.p4_set_register(
             self._engine, self._number.registers[name], index, stored & mask(64), stored >> 64
@@ -316,6 +334,7 @@ class NativePipeline:
     # --- parser value sets, replication ---
 
     def set_value_set(self, name: str, members: tuple[tuple[Match, ...], ...]) -> None:
+        self.workers.gate()
         widths = self.program.value_sets[name].widths
         words: list[int] = []
         for member in members:
@@ -346,6 +365,7 @@ class NativePipeline:
         replicas: tuple[Replica, ...] | None,
         session: CloneSession | None = None,
     ) -> None:
+        self.workers.gate()
         pairs = [word for r in replicas or () for word in (r.port, r.instance)]
         count = -1 if replicas is None else len(replicas)
         truncate, service = (session.truncate_bytes, session.class_of_service) if session else (0, 0)
@@ -382,6 +402,7 @@ class NativePipeline:
     # --- statistics ---
 
     def statistics(self) -> Mapping[str, int]:
+        self.workers.gate()
         count = max(len(self._tables), 1)
         own = self._ffi.new("uint64_t[]", len(STATISTICS))
         hits, misses = self._ffi.new("uint64_t[]", count), self._ffi.new("uint64_t[]", count)
@@ -392,8 +413,13 @@ class NativePipeline:
             told[f"table.{name}.miss"] = int(misses[i])
         return told
 
+    def resume(self) -> None:
+        """All changes so far are visible; packets go on, if workers run."""
+        self.workers.resume()
+
     def close(self) -> None:
         """Give the memory back; the pipeline must not be used any more."""
+        self.workers.stop()
         self._ffi.release(self._engine)
 
 

@@ -278,7 +278,7 @@ class NativeTable:
         """All entries' numbers, in order of insertion."""
         room = max(self.count(), 1)
         ids, sequences = self._ffi.new("uint32_t[]", room), self._ffi.new("uint64_t[]", room)
-        found = self._lib.p4_ids(self._engine, self.number, ids, sequences)
+        found = self._lib.p4_ids(self._engine, self.number, ids, sequences, room)
         return [i for _, i in sorted(zip(sequences[0:found], ids[0:found], strict=True))]
 
     def states(self, now_ns: int) -> Iterator[EntryState]:

@@ -1,7 +1,7 @@
 """The emitted translation unit: sizes and structs, `step`, the tables' descriptions, the runtime included
 around.
 
-    program.c:  #define N_TABLES …   #include "p4nic_worker.h"   struct ctx   step()   #include "p4nic_api.h"
+    program.c:  #define N_TABLES …   #include "p4nic_packet.h"   struct ctx   step()   #include "p4nic_api.h"
 
 In: a verified Program and the sizes its tables get. Out: C text, and what the binding must know about it
 (Unit). Called by `pipeline` and by `p4nic emit-c`.
@@ -156,7 +156,7 @@ class _Builder:
             "#define _GNU_SOURCE",
         ]
         lines += self._sizes(arch, flat, body)
-        lines += ['#include "p4nic_worker.h"', ""]
+        lines += ['#include "p4nic_packet.h"', ""]
         for name, packing in self.actions.items():
             lines += [f"/* arguments of {_comment(name)} */", *packing.declare(f"args_{self._action(name)}")]
         for number, (name, layout) in enumerate(self.tables.items()):

@@ -1,0 +1,248 @@
+/* One packet's way through the pipeline as far as every program has it. The emitted unit defines `struct ctx` (a
+ * pass and its saved fields) and `step` after including this. */
+#ifndef P4NIC_PACKET_H
+#define P4NIC_PACKET_H
+#include "p4nic_gate.h"
+
+/* --- memory of one burst --- */
+
+UNUSED static void *arena_take(struct worker *w, size_t bytes)
+{
+    bytes = (bytes + 63) & ~(size_t)63;
+    struct block *b = w->arena;
+    if (b == NULL || b->used + bytes > b->room) {
+        size_t room = bytes > 1u << 18 ? bytes : 1u << 18;
+        b = aligned_alloc(64, (sizeof *b + room + 63) & ~(size_t)63);
+        if (b == NULL)
+            abort();
+        b->next = w->arena;
+        b->used = 0;
+        b->room = room;
+        w->arena = b;
+    }
+    b->used += bytes;
+    return b->bytes + b->used - bytes;
+}
+
+UNUSED static void arena_reset(struct worker *w)
+{
+    while (w->arena && w->arena->next) {
+        struct block *b = w->arena;
+        w->arena = b->next;
+        free(b);
+    }
+    if (w->arena)
+        w->arena->used = 0;
+}
+
+/* --- counting paths --- */
+
+COLD void path_flush(struct worker *w, struct path_count *p)
+{
+    for (int site = 0; site < N_SITES; site++) {
+        u32 bit = 2 * (u32)site;
+        if (p->words[bit / 64] >> (bit % 64) & 1)
+            w->hits[site_table[site]] += p->count;
+        if (p->words[bit / 64] >> (bit % 64) & 2)
+            w->misses[site_table[site]] += p->count;
+    }
+    p->count = 0;
+}
+
+INLINE void path_commit(struct worker *w, struct pass *p)
+{
+    u64 mixed = 0;
+    for (u32 i = 0; i < PATH_WORDS; i++)
+        mixed = (mixed ^ p->path[i]) * 0x9e3779b97f4a7c15u;
+    struct path_count *slot = &w->paths[mixed >> 58];
+    if (unlikely(memcmp(slot->words, p->path, sizeof p->path))) {
+        path_flush(w, slot);
+        memcpy(slot->words, p->path, sizeof p->path);
+    }
+    slot->count++;
+}
+
+/* --- what other workers read meanwhile --- */
+
+/* Where this worker counts the hits of an entry: in the entry itself, or in its own array beside. */
+INLINE struct cell *entry_cell(struct worker *w, u32 table, struct entry *x, u32 entry_size)
+{
+    struct cell *own = w->entry_cells[table];
+    if (likely(own == NULL))
+        return (struct cell *)(void *)&x->packets;
+    return &own[(size_t)((u8 *)x - w->engine->tables[table].entries) / entry_size];
+}
+
+/* `touch` and `rearm` where others do the same: the timers are under the lock, and are wanted rarely. */
+COLD void timers_shared(struct worker *w, struct table *t, struct entry *x, i32 profile, u64 now_ns)
+{
+    engine_lock(w);
+    rearm(t, x, profile, now_ns);
+    engine_unlock(w);
+}
+
+UNUSED static void touch_shared(struct worker *w, struct table *t, struct entry *x, i32 profile)
+{
+    u64 before = relaxed_load(&x->last_ns), now_ns = w->now_ns > before ? w->now_ns : before;
+    int other = profile >= 0 && relaxed_load(&x->origin) == ORIGIN_LEARNED &&
+                relaxed_load(&x->profile) != (u16)((u32)profile % t->profiles);
+    if (unlikely(other || !relaxed_load(&x->queued)))
+        timers_shared(w, t, x, profile, now_ns);
+    else
+        relaxed_store(&x->last_ns, now_ns);
+}
+
+INLINE int learned_alike(
+    const struct table *t, struct entry *x, u16 action, const void *args, u32 args_bytes, u32 profile)
+{
+    return x->origin == ORIGIN_LEARNED && x->kind == KIND_ACTION && x->action == action &&
+           x->profile == profile % t->profiles && memcmp(args_of(t, x), args, args_bytes) == 0;
+}
+
+/* entry_learn; with other workers reading, an entry that becomes another one does so while they stand still. */
+UNUSED static int learn(
+    struct worker *w, struct table *t, const void *key, u64 hash, u16 action, const void *args, u32 args_bytes,
+    u32 profile)
+{
+    struct engine *e = w->engine;
+    if (likely(!e->shared))
+        return entry_learn(t, key, hash, action, args, args_bytes, profile, w->now_ns, &e->sequences);
+    struct entry *x = find_any(t, &t->index, key, hash);
+    if (x && learned_alike(t, x, action, args, args_bytes, profile)) {
+        rearm(t, x, -1, w->now_ns);
+        return LEARN_REPLACED;
+    }
+    if (x)
+        freeze(w);
+    int how = entry_learn(t, key, hash, action, args, args_bytes, profile, w->now_ns, &e->sequences);
+    if (x)
+        thaw(w);
+    return how;
+}
+
+/* Forget: an entry others may still be reading is out of the index at once, and its number free at the next gate. */
+UNUSED static void forget(struct worker *w, struct table *t, struct entry *x)
+{
+    if (likely(!w->engine->shared)) {
+        entry_remove(t, x, NULL);
+    } else {
+        index_replace(&t->index, key_hash(t, key_of(x)), id_of(t, x), -1);
+        relaxed_store(&x->live, 0);
+        t->removed[t->removed_count++] = id_of(t, x);
+        w->removed++;
+    }
+    w->statistics[STAT_FORGOTTEN]++;
+    w->stale_all = 1;
+}
+
+/* --- effects --- */
+
+INLINE void effects_apply(struct worker *w, struct pass *p)
+{
+    for (u32 i = 0; i < p->effects; i++) {
+        struct effect *f = &p->effect[i];
+        if (f->kind == EFFECT_COUNT) {
+            struct cell *cell = f->where; /* this worker's: nobody else writes it */
+            relaxed_store(&cell->packets, relaxed_load(&cell->packets) + f->packets);
+            relaxed_store(&cell->bytes, relaxed_load(&cell->bytes) + f->bytes);
+            continue;
+        }
+        struct table *t = &w->engine->tables[f->table];
+        if (unlikely(w->engine->shared))
+            touch_shared(w, t, f->where, f->kind == EFFECT_REARM ? f->profile : -1);
+        else if (f->kind == EFFECT_REARM)
+            rearm(t, f->where, f->profile, w->now_ns);
+        else
+            touch(t, f->where, w->now_ns);
+        w->statistics[STAT_REARMED] += f->kind == EFFECT_REARM;
+    }
+    p->effects = 0;
+}
+
+/* In the middle of a packet that runs for real, before something whose order matters. */
+COLD void effects_flush(struct worker *w, struct pass *p) { effects_apply(w, p); }
+
+INLINE void effect_count(struct pass *p, void *cell, u64 packets, u64 bytes)
+{
+    struct effect *f = &p->effect[p->effects++];
+    f->where = cell;
+    f->packets = packets;
+    f->bytes = bytes;
+    f->kind = EFFECT_COUNT;
+}
+
+INLINE void effect_timer(struct pass *p, u16 kind, u16 table, void *entry, i32 profile)
+{
+    struct effect *f = &p->effect[p->effects++];
+    f->where = entry;
+    f->profile = profile;
+    f->table = table;
+    f->kind = kind;
+}
+
+/* --- messages to the control plane --- */
+
+UNUSED static u64 *event_make(struct worker *w, u32 kind, u32 number, u32 values)
+{
+    size_t words = 2 + 2 * (size_t)values;
+    if (w->event_count + words > w->event_room) {
+        size_t room = (w->event_room + words) * 2;
+        u64 *events = realloc(w->events, room * 8);
+        if (events == NULL)
+            abort();
+        w->events = events;
+        w->event_room = room;
+    }
+    u64 *made = w->events + w->event_count;
+    w->event_count += words;
+    made[0] = (u64)kind << 32 | number;
+    made[1] = values;
+    return made + 2;
+}
+
+UNUSED static u64 *digest_make(struct worker *w, u32 number, u32 values)
+{
+    if (w->digests >= DIGEST_QUEUE) {
+        w->statistics[STAT_DIGEST_DROPPED]++;
+        return NULL;
+    }
+    w->digests++;
+    return event_make(w, 0, number, values);
+}
+
+UNUSED static void send_frame(struct worker *w, u32 port, const u8 *data, u32 length)
+{
+    if (w->sent_count == w->sent_room) {
+        u32 room = w->sent_room ? w->sent_room * 2 : 4 * BURST;
+        struct sent *sent = realloc(w->sent, room * sizeof *sent);
+        if (sent == NULL)
+            abort();
+        w->sent = sent;
+        w->sent_room = room;
+    }
+    w->sent[w->sent_count++] = (struct sent){data, port, length};
+}
+
+/* A slot of mirroring holds one session; p4c uses at most eight. */
+UNUSED static void mirror_add(struct pass *p, u32 slot, u32 session)
+{
+    u32 i = 0;
+    while (i < p->mirrored && p->mirror_slot[i] != slot)
+        i++;
+    if (i == 8)
+        return;
+    p->mirrored += i == p->mirrored;
+    p->mirror_slot[i] = slot;
+    p->mirror_session[i] = session;
+}
+
+/* The emitted headers are in `out`: the payload goes behind them. */
+INLINE void finish_frame(struct pass *p, u32 out_length, u32 position)
+{
+    memcpy(p->out + out_length, p->data + position, p->length - position);
+    p->out_length = out_length + p->length - position;
+    if (p->limited && p->out_length > p->limit)
+        p->out_length = p->limit;
+}
+
+#endif

@@ -2,13 +2,6 @@
 #define BURST 32
 #define OUT_ROOM 2304
 
-struct p4_traffic {
-    const u8 *data;
-    const u64 *offsets;
-    const u32 *ports, *lengths;
-    u32 count;
-};
-
 API struct floor *floor_create(u64 flows);
 API void floor_destroy(struct floor *f);
 API void floor_port(struct floor *f, u32 port, u32 role, u32 pod_ip);

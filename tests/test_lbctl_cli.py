@@ -64,6 +64,8 @@ def test_diff_without_a_switch_prints_all_updates_in_order(capsys: pytest.Captur
         ),
         (["apply", *INPUTS, "--p4rt", "unix:/nope.sock", "--election-id", "0"], "--election-id 0 is outside"),
         (["status", "--p4rt", "unix:/nope.sock", "--device-id", "-1"], "--device-id -1 is outside"),
+        (["status", "--p4rt", "127.0.0.1:99999"], "has no port from 1 to 65535; write HOST:PORT"),
+        (["status", "--p4rt", "localhost"], "has no port from 1 to 65535; write HOST:PORT"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(

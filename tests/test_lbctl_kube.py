@@ -96,6 +96,12 @@ WRONG: list[tuple[str, list[str], str]] = [
         "correct that line",
     ),
     (
+        "a key twice",
+        ["kind: Service\nspec: {}\nkind: Pod\n"],
+        "x.yaml: is not YAML at line 3, column 1: the key 'kind' stands twice in one mapping; "
+        "correct that line",
+    ),
+    (
         "old API version",
         [SLICE.replace("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1")],
         "x.yaml: document 1, EndpointSlice shop/web-x: apiVersion is 'discovery.k8s.io/v1beta1', not "

@@ -14,7 +14,7 @@ from lbctl.entries import ACTION_PARAMS, TABLES, Entry, Installed, Key
 from lbctl.errors import PlanError
 from lbctl.ids import IdAllocator
 from lbctl.kube import load_manifests
-from lbctl.model import Cluster, Name, Pod, PodPort, Policy, Protocol, Selector
+from lbctl.model import Cluster, Name, Node, Pod, PodPort, Policy, Protocol, Selector
 from lbctl.nodefile import load_node_config
 from lbctl.plan import Plan, make_plan
 from lbctl.sizing import Limits
@@ -180,6 +180,15 @@ def test_a_pod_of_the_node_file_takes_its_address_from_the_manifest() -> None:
     assert make_plan(Cluster(), wired).warnings == (
         "pod default/client on port 1 has no IP in the manifests or the node file; its port stays closed",
     )
+
+
+def test_a_node_that_the_cluster_does_not_have_is_reported() -> None:
+    nodes = (Node("node-b", ()), Node("node-1", ()))
+    bare = replace(NODE, pods=())
+    assert make_plan(Cluster(nodes=nodes), bare).warnings == (
+        "node node-a of the node file is none of the cluster's: node-1, node-b",
+    )
+    assert make_plan(Cluster(nodes=(*nodes, Node("node-a", ()))), bare).warnings == ()
 
 
 def test_contradicting_addresses_are_refused() -> None:

@@ -123,7 +123,7 @@ def test_the_text_of_a_verdict() -> None:
             "  bucket    476 of 512 in maglev_bucket: endpoint id 15",
             "  endpoint  10.244.2.12:8080, pod shop/catalog-1",
             "  route     10.244.2.0/24: node-b through VXLAN 4096 to 192.168.10.12, port 0",
-            "  egress    denied by shop/checkout-egress (policy id 1)",
+            "  egress    denied; the pod is selected by shop/checkout-egress (policy id 1)",
             "  verdict   dropped, reason policy_egress: no rule lets the client reach 10.244.2.12:8080",
         ]
     )

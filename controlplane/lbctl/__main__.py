@@ -144,6 +144,11 @@ def _check_numbers(options: argparse.Namespace) -> None:
         raise UsageError(f"--election-id {election_id} is outside 1..2^128-1; the highest one writes")
     if not 0 <= device_id < 1 << 64:
         raise UsageError(f"--device-id {device_id} is outside 0..2^64-1; p4nic's is 1")
+    address: str = getattr(options, "p4rt", None) or "unix:"
+    port = address.rpartition(":")[2]
+    # gRPC takes any number modulo 65536, and would dial a port nobody named.
+    if not address.startswith("unix:") and not (port.isdecimal() and 0 < int(port) < 65536):
+        raise UsageError(f"--p4rt {address} has no port from 1 to 65535; write HOST:PORT or unix:PATH")
 
 
 def _say(sentence: str) -> None:

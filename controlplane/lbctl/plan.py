@@ -85,8 +85,16 @@ def make_plan(
         *(entry for planned in services for entry in _vip_entries(planned)),
         *_fragment_entries(found, node),
     )
-    said = (*cluster.warnings, *pod_warnings, *warnings)
+    said = (*cluster.warnings, *_unknown_node(cluster, node), *pod_warnings, *warnings)
     return Plan(entries, buckets, tuple(services), pods, selected, said)
+
+
+def _unknown_node(cluster: Cluster, node: NodeConfig) -> tuple[str, ...]:
+    return (f"node {node.name} of the node file is none of the cluster's: {', '.join(names)}",)
+    names = sorted(known.name for known in cluster.nodes)
+    if not names or node.name in names:
+        return ()
+    return (f"node {node.name} of the node file is none of the cluster's nodes: {', '.join(names)}",)
 
 
 def _endpoint_ids(found: list[Backend], installed: Installed) -> dict[tuple[int, int], int]:

@@ -189,7 +189,7 @@ def _judge(
         ),
         None,
     )
-    steps.say(label, f"{'allowed' if hit else 'denied'} by {names} (policy id {number})")
+    steps.say(label, f"{'allowed' if hit else 'denied'}; the pod is selected by {names} (policy id {number})")
     return hit is not None
 
 

@@ -21,7 +21,23 @@ from lbctl.errors import ManifestError
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 
 # libyaml parses a cluster's worth of manifests ten times faster; without it the pure loader does the same.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SAFE):  # type: ignore[misc]  # which of the two is known at run time only
+    """Safe, and strict: of two equal keys YAML's loaders keep the last, and half of the file is ignored."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """As SafeLoader does; a key that stands twice is an error at its second place."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice in one mapping", key.start_mark
+                )
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +141,7 @@ def load_yaml(path: Path) -> list[Any]:
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     try:
-        return list(yaml.load_all(text, Loader=_LOADER))
+        return list(yaml.load_all(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "unknown place"

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import grpc
 import pytest
-from p4runtime_peer import code_of, packet_io
+from p4runtime_peer import arbitration, code_of, packet_io
 
+from p4nic.__main__ import main
 from p4nic.backend.api import Options
 from p4nic.backend.interp import InterpreterBackend
 from p4nic.clock import ManualClock
 from p4nic.errors import InputError
+from p4nic.server.access import Access, parse_bindings
 from p4nic.server.security import check_plain, credentials
-from p4nic.server.service import P4RuntimeServer
+from p4nic.server.service import Limits, P4RuntimeServer
 from p4nic.target.switch import Switch
 from p4rt import p4r, p4r_grpc
 
@@ -138,3 +140,92 @@ def test_files_that_cannot_be_used(files: Path, certificate: str, key: str, reas
     with pytest.raises(InputError) as error:
         credentials(files / certificate, files / key)
     assert str(error.value) == f"{files / certificate} and {files / key} cannot be used for TLS: {reason}"
+
+
+# --- roles by certificate -----------------------------------------------------------------------------------
+
+
+@needs_openssl
+def test_roles_are_bound_to_certificates(files: Path) -> None:
+    """§5.2: the client may arbitrate, write and read for its own role and for no other."""
+    backend = InterpreterBackend()
+    with Switch(backend.build(packet_io().program, Options()), ManualClock()) as switch:
+        server = P4RuntimeServer(
+            switch,
+            "127.0.0.1:0",
+            lambda p: backend.build(p, Options()),
+            packet_io().info,
+            credentials=credentials(files / "server.pem", files / "server.key", files / "ca.pem"),
+            limits=Limits(parse_bindings(["client=monitor", "server=*"])),
+        )
+        server.start()
+        try:
+            refused = (
+                "the client certificate of 'client' is not bound to the default role; its roles are 'monitor'"
+            )
+            assert arbitrate(server, files, "client", "") == ("PERMISSION_DENIED", refused)
+            assert arbitrate(server, files, "client", "monitor") == ("OK", "you are the primary")
+            assert arbitrate(server, files, "server", "") == ("OK", "you are the primary")
+            assert read(server, files, "client", "") == ("PERMISSION_DENIED", refused)
+            assert read(server, files, "client", "monitor") == ("OK", "")
+            assert read(server, files, "server", "monitor") == ("OK", "")
+        finally:
+            server.stop(0)
+
+
+def stub(server: P4RuntimeServer, files: Path, identity: str) -> tuple[grpc.Channel, p4r_grpc.P4RuntimeStub]:
+    key, certificate = (files / f"{identity}.key").read_bytes(), (files / f"{identity}.pem").read_bytes()
+    given = grpc.ssl_channel_credentials((files / "ca.pem").read_bytes(), key, certificate)
+    channel = grpc.secure_channel(server.address, given)
+    return channel, p4r_grpc.P4RuntimeStub(channel)
+
+
+def arbitrate(server: P4RuntimeServer, files: Path, identity: str, role: str) -> tuple[str, str]:
+    channel, asked = stub(server, files, identity)
+    with channel:
+        try:
+            answer = next(iter(asked.StreamChannel(iter([arbitration(1, role)]), timeout=10)))
+        except grpc.RpcError as error:
+            return code_of(error), str(error.details())
+    return ("OK" if not answer.arbitration.status.code else "other"), answer.arbitration.status.message
+
+
+def read(server: P4RuntimeServer, files: Path, identity: str, role: str) -> tuple[str, str]:
+    channel, asked = stub(server, files, identity)
+    with channel:
+        try:
+            list(asked.Read(p4r.ReadRequest(device_id=1, role=role), timeout=10))
+        except grpc.RpcError as error:
+            return code_of(error), str(error.details())
+    return "OK", ""
+
+
+@pytest.mark.parametrize("text", ["client", "=role", ""])
+def test_bindings_that_are_none(text: str) -> None:
+    with pytest.raises(InputError) as error:
+        parse_bindings([text])
+    assert str(error.value) == (
+        f"--client-role {text} is not NAME=ROLE, for example controller=* or reader=monitor"
+    )
+
+
+def test_without_bindings_everybody_may_do_everything() -> None:
+    Access().check((), "any")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--client-role", "a=b"],
+            "--client-role needs --tls-client-ca: without mutual TLS nobody knows who a client is",
+        ),
+        (["--max-requests", "-1"], "--max-requests -1 is negative; 0 is any number"),
+        (["--max-message", "1"], "--max-message 1 is not in 4..1024 MB"),
+    ],
+)
+def test_limits_that_cannot_be(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--empty", "--grpc", "127.0.0.1:0", *arguments]) == 2
+    assert sentence in capsys.readouterr().err

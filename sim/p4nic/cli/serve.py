@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from p4nic.load.p4info import P4Info
     from p4nic.observe.endpoint import MetricsEndpoint
     from p4nic.server.security import Credentials
-    from p4nic.server.service import P4RuntimeServer
+    from p4nic.server.service import Limits, P4RuntimeServer
     from p4nic.target.ports.spec import PortSpec
     from p4nic.target.switch import Switch
 
@@ -59,6 +59,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-key", metavar="F", type=Path, help="PEM key of the certificate")
     parser.add_argument(
         "--tls-client-ca", metavar="F", type=Path, help="PEM: only clients with a certificate it has signed"
+    )
+    parser.add_argument(
+        "--client-role", metavar="NAME=ROLE", action="append", default=[],
+        help="with --tls-client-ca: the certificate NAME may use ROLE ('' the default role, * all); may be "
+        "repeated, and names that are not given may use none",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-requests", metavar="N", type=float, default=0.0,
+        help="requests a second of each client, 0 for any number (default 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-message", metavar="MB", type=int, default=64, help="size of the largest request (64)"
     )
     parser.add_argument(
         "--insecure", action="store_true", help="plain gRPC on an address other machines can reach"
@@ -171,6 +183,7 @@ def _serve(args: argparse.Namespace, switch: Switch, p4info: P4Info | None, spec
         device_config=_device_config(args),
         credentials=_credentials(args),
         insecure=args.insecure,
+        limits=_limits(args),
     )
     metrics: MetricsEndpoint | None = None
     before = {number: signal.signal(number, _stop) for number in _SIGNALS}
@@ -216,6 +229,22 @@ def _credentials(args: argparse.Namespace) -> Credentials | None:
             "TLS needs --tls-cert and --tls-key, and --tls-client-ca needs both; give them together"
         )
     return None
+
+
+def _limits(args: argparse.Namespace) -> Limits:
+    """Who may use which role, how often, and how much at a time."""
+    from p4nic.server.access import parse_bindings
+    from p4nic.server.service import Limits
+
+    if args.client_role and args.tls_client_ca is None:
+        raise InputError(
+            "--client-role needs --tls-client-ca: without mutual TLS nobody knows who a client is"
+        )
+    if args.max_requests < 0:
+        raise InputError(f"--max-requests {args.max_requests:g} is negative; 0 is any number")
+    if not 4 <= args.max_message <= 1024:
+        raise InputError(f"--max-message {args.max_message} is not in 4..1024 MB")
+    return Limits(parse_bindings(args.client_role), args.max_message << 20, args.max_requests)
 
 
 def _device_config(args: argparse.Namespace) -> bytes:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Lock, Timer
+from dataclasses import dataclass
+from threading import Event, Lock
 from typing import TypeVar, final
 
 import grpc
@@ -21,10 +22,13 @@ import grpc
 from p4nic.errors import ErrorKind, InputError, P4nicError, StateError
 from p4nic.load.p4info import P4Info
 from p4nic.server import reader, simulation, writer
+from p4nic.server.access import Access
+from p4nic.server.admission import Admission, RateLimit
 from p4nic.server.arbitration import ArbitrationRefused
 from p4nic.server.forwarding import Forwarding
 from p4nic.server.notifications import Notifications
 from p4nic.server.pipeline_config import MakePipeline, PipelineConfigs
+from p4nic.server.reads import PATIENCE, PLACES, Reads
 from p4nic.server.roles import RoleRules, may_write
 from p4nic.server.security import check_plain
 from p4nic.server.sessions import Sessions
@@ -37,10 +41,8 @@ log = logging.getLogger(__name__)
 
 API_VERSION = "1.5.0"
 MAX_STREAMS = 128
-READ_PATIENCE = 30.0
 _THREADS = MAX_STREAMS + 32
 _OPTIONS: list[tuple[str, int]] = [
-    ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", -1),
     ("grpc.so_reuseport", 0),  # two servers on one port must not both come up
     # A client that vanishes without a word must not stay primary for ever.
@@ -51,6 +53,18 @@ _OPTIONS: list[tuple[str, int]] = [
 ]
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may take from the others. `requests_per_second` is of each connection, 0 is no limit."""
+
+    access: Access = Access()
+    message_bytes: int = 64 << 20
+    requests_per_second: float = 0.0
+    reads: int = PLACES
+    read_patience: float = PATIENCE
 
 
 @final
@@ -72,6 +86,7 @@ class P4RuntimeServer:
         device_config: bytes = b"",
         credentials: grpc.ServerCredentials | None = None,
         insecure: bool = False,
+        limits: Limits = Limits(),
     ) -> None:
         if credentials is None and not insecure:
             check_plain(address)
@@ -86,15 +101,17 @@ class P4RuntimeServer:
             if configs.committed is not None:
                 configs.committed.digests.forget_sent()
 
-        self._sessions = Sessions(device_id, writing, new_primary, MAX_STREAMS)
+        self._sessions = Sessions(device_id, writing, new_primary, MAX_STREAMS, limits.access)
         self._notifications = Notifications(switch, self._sessions, committed)
         streams = Streams(switch, self._sessions, committed)
         self._server = grpc.server(
             ThreadPoolExecutor(_THREADS, thread_name_prefix="p4nic-rpc"),
-            options=_OPTIONS,
+            options=[*_OPTIONS, ("grpc.max_receive_message_length", limits.message_bytes)],
             maximum_concurrent_rpcs=_THREADS,
+            interceptors=[Admission(RateLimit(limits.requests_per_second))],
         )
-        servicer = _Servicer(device_id, configs, self._sessions, streams, writing)
+        self._reads = Reads(limits.reads, limits.read_patience)
+        servicer = _Servicer(device_id, configs, self._sessions, streams, writing, self._reads)
         p4r_grpc.add_P4RuntimeServicer_to_server(servicer, self._server)
         self._server.add_generic_rpc_handlers((simulation.handlers(switch, self._notifications, _guarded),))
         self.address = self._bind(address, credentials)
@@ -127,6 +144,7 @@ class P4RuntimeServer:
         self._sessions.close_all()
         self._server.stop(grace_seconds).wait()
         self._notifications.close()
+        self._reads.close()
         self._stopped.set()
 
 
@@ -135,13 +153,20 @@ class _Servicer(p4r_grpc.P4RuntimeServicer):
     """The RPCs, each as its checks in the order of the specification and one call."""
 
     def __init__(
-        self, device_id: int, configs: PipelineConfigs, sessions: Sessions, streams: Streams, writing: Lock
+        self,
+        device_id: int,
+        configs: PipelineConfigs,
+        sessions: Sessions,
+        streams: Streams,
+        writing: Lock,
+        reads: Reads,
     ) -> None:
         self._device_id = device_id
         self._configs = configs
         self._sessions = sessions
         self._streams = streams
         self._writing = writing
+        self._reads = reads
         self.write = _guarded(self._write)
         self.set_config = _guarded(self._set_config)
         self.get_config = _guarded(self._get_config)
@@ -153,7 +178,7 @@ class _Servicer(p4r_grpc.P4RuntimeServicer):
         return self.write(request, context)
 
     def Read(self, request: p4r.ReadRequest, context: grpc.ServicerContext) -> Iterator[p4r.ReadResponse]:
-        return _guarded_stream(watched(self._read(request), context), context)
+        return _guarded_stream(self._reads.watched(self._read(request), context), context)
 
     def SetForwardingPipelineConfig(
         self, request: p4r.SetForwardingPipelineConfigRequest, context: grpc.ServicerContext
@@ -240,18 +265,6 @@ class _Servicer(p4r_grpc.P4RuntimeServicer):
         election_id = request.election_id if request.HasField("election_id") else None
         self._sessions.check_primary(request.role, election_id)
         return self._sessions.rules(request.role)
-
-
-def watched(answers: Iterator[A], context: grpc.ServicerContext) -> Iterator[A]:
-    """Cut off a client that does not take an answer for `READ_PATIENCE` seconds: it keeps a thread."""
-    for answer in answers:
-        watchdog = Timer(READ_PATIENCE, context.cancel)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            yield answer  # comes back when gRPC has sent it
-        finally:
-            watchdog.cancel()
 
 
 # --- whatever goes wrong becomes a status

@@ -21,6 +21,7 @@ from typing import final
 from google.protobuf import any_pb2
 
 from p4nic.errors import ErrorKind
+from p4nic.server.access import Access, caller
 from p4nic.server.arbitration import Arbiter, ArbitrationRefused, Notice, Standing
 from p4nic.server.outbox import Outbox
 from p4nic.server.roles import RoleRules, check_overlap, role_rules
@@ -39,9 +40,12 @@ _SAYS = {
 @final
 @dataclass(eq=False, slots=True)
 class Session:
-    """One open stream. `refusal` is why the server ends it, None if the client does."""
+    """One open stream. `names` are those of its client's certificate. `refusal` is why the server ends it,
+    None if the client does.
+    """
 
     number: int
+    names: tuple[str, ...] = ()
     outbox: Outbox = field(default_factory=Outbox)
     refusal: ArbitrationRefused | None = None
 
@@ -57,10 +61,16 @@ class Sessions:
     """All streams of the device. `writing` is held by the service during a Write."""
 
     def __init__(
-        self, device_id: int, writing: Lock, on_new_primary: Callable[[], None], max_streams: int
+        self,
+        device_id: int,
+        writing: Lock,
+        on_new_primary: Callable[[], None],
+        max_streams: int,
+        access: Access,
     ) -> None:
         self._arbiter = Arbiter(device_id, max_streams)
         self._writing = writing
+        self._access = access
         self._on_new_primary = on_new_primary
         self._max_streams = max_streams
         self._turn = Lock()
@@ -71,14 +81,26 @@ class Sessions:
     # --- streams come, speak and go ---
 
     def open(self) -> Session:
-        """A new stream, which has not arbitrated yet; ArbitrationRefused when there are too many."""
+        """A new stream, which has not arbitrated yet. When there are too many, the oldest that never
+        arbitrated gives way; ArbitrationRefused if there is none.
+        """
         with self._state:
             if len(self._open) >= self._max_streams:
-                raise ArbitrationRefused(
-                    ErrorKind.RESOURCE_EXHAUSTED,
-                    f"{self._max_streams} streams are open already; close one first",
+                idle = next((s for n, s in self._open.items() if self._arbiter.role_of(n) is None), None)
+                if idle is None:
+                    raise ArbitrationRefused(
+                        ErrorKind.RESOURCE_EXHAUSTED,
+                        f"{self._max_streams} streams are open already; close one first",
+                    )
+                del self._open[idle.number]
+                idle.refuse(
+                    ArbitrationRefused(
+                        ErrorKind.RESOURCE_EXHAUSTED,
+                        "the stream has not arbitrated, and another client needs its place; begin with a "
+                        "MasterArbitrationUpdate",
+                    )
                 )
-            session = Session(next(self._numbers))
+            session = Session(next(self._numbers), caller())
             self._open[session.number] = session
             return session
 
@@ -86,6 +108,7 @@ class Sessions:
         """Take a client's update; ArbitrationRefused ends the stream."""
         role, config = update.role.name, _serialized(update.role)
         election_id = _number(update.election_id) if update.HasField("election_id") else None
+        self._access.check(session.names, role)
         with self._turn:
             rules = role_rules(role, config)
             with self._state:
@@ -158,7 +181,10 @@ class Sessions:
     # --- questions of the service ---
 
     def check_role(self, role: str) -> None:
-        """ArbitrationRefused NOT_FOUND for a role nobody has arbitrated for."""
+        """ArbitrationRefused NOT_FOUND for a role nobody has arbitrated for, PERMISSION_DENIED for one the
+        client's certificate is not bound to.
+        """
+        self._access.check(caller(), role)
         with self._state:
             if not self._arbiter.knows(role):
                 raise ArbitrationRefused(

@@ -157,13 +157,14 @@ def test_stalled_read_gives_its_place_to_another() -> None:
         big_table(server, client)
         stalled = [stalled_read(server.client()) for _ in range(2)]
         others = 0
+        refused = set()
         while others < 3:
             try:
                 assert len(server.client().read_entries(server.names.entry("Switch.l2"))) == 500
                 others += 1
-            except grpc.RpcError as error:
-                assert code_of(error) == "RESOURCE_EXHAUSTED"  # noqa: PT017 - for half a second at most
-                assert error.details() == "2 Reads are under way already; try again when one has ended"
+            except grpc.RpcError as error:  # for half a second at most
+                refused.add(f"{code_of(error)}: {error.details()}")
+        assert refused <= {"RESOURCE_EXHAUSTED: 2 Reads are under way already; try again when one has ended"}
         outcomes = {outcome(lambda one=one: list(one)) for one in stalled}  # type: ignore[misc]
         assert "CANCELLED" in outcomes
 
@@ -225,14 +226,18 @@ def test_stream_messages_beyond_the_rate_wait() -> None:
     assert [limit.wait("a", refuse=False) for _ in range(5)] == [0, 0, 0.5, 1.0, 1.5]
 
 
+def flood(client: Client) -> None:
+    for _ in range(50):
+        client.read_entries()
+
+
 def test_flooding_client_is_told_and_others_are_served() -> None:
     with ServerUnderTest(packet_io(), limits=Limits(requests_per_second=5)) as server:
         flooding, other = server.client(), server.client()
         seen = {outcome(flooding.read_entries) for _ in range(50)}
         assert seen == {"OK", "RESOURCE_EXHAUSTED"}
         with pytest.raises(grpc.RpcError) as error:
-            for _ in range(50):
-                flooding.read_entries()
+            flood(flooding)
         assert error.value.details() == "this client sends more than 5 requests a second; put more into each"
         assert outcome(other.read_entries) == "OK"
 

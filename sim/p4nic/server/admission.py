@@ -1,8 +1,8 @@
 """Before any handler runs: who calls, and whether that client calls too often.
 
 In: every RPC, as a gRPC interceptor. Out: the handler's answer, or RESOURCE_EXHAUSTED. Messages of a stream
-are not refused but read later, so that gRPC's flow control slows the client down and none is lost. Made by the
-service.
+are not refused but read later, so that gRPC's flow control slows the client down and none is lost. Made by
+the service.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Reads under way: how many, and which one gives way when its client does not take the answers.
 
 In: each Read's answers and context. Out: the answers, one by one; a Read that stalls is cut off (CANCELLED),
-at once if its place is wanted, else after `patience`. Called by the service. Each Read keeps a thread until its
-client has taken everything, so without an end to them a few stalled clients would stop all others.
+at once if its place is wanted, else after `patience`. Called by the service. Each Read keeps a thread until
+its client has taken everything, so without an end to them a few stalled clients would stop all others.
 """
 
 from __future__ import annotations

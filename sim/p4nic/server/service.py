@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import TypeVar, final
 
@@ -58,9 +58,9 @@ A = TypeVar("A")
 @final
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may take from the others. `requests_per_second` is of each connection, 0 is no limit."""
+    """What one client may take from the others. `requests_per_second` is per connection, 0 is no limit."""
 
-    access: Access = Access()
+    access: Access = field(default_factory=Access)
     message_bytes: int = 64 << 20
     requests_per_second: float = 0.0
     reads: int = PLACES

@@ -90,11 +90,11 @@ def make_plan(
 
 
 def _unknown_node(cluster: Cluster, node: NodeConfig) -> tuple[str, ...]:
-    return (f"node {node.name} of the node file is none of the cluster's: {', '.join(names)}",)
+    """A misspelt name makes every endpoint a remote one: told where the cluster's nodes are given."""
     names = sorted(known.name for known in cluster.nodes)
     if not names or node.name in names:
         return ()
-    return (f"node {node.name} of the node file is none of the cluster's nodes: {', '.join(names)}",)
+    return (f"node {node.name} of the node file is none of the cluster's: {', '.join(names)}",)
 
 
 def _endpoint_ids(found: list[Backend], installed: Installed) -> dict[tuple[int, int], int]:

@@ -62,7 +62,11 @@ REFUSED = [
         "INVALID_ARGUMENT",
         f"{L2}: the action is empty; set an action, a member, a group or a one-shot set",
     ),
-    (insert(with_action(0)), "INVALID_ARGUMENT", f"{L2}: there is no action with id 0; give the action's id"),
+    (
+        insert(with_action(0)),
+        "INVALID_ARGUMENT",
+        f"{L2}: there is no action with id 0; choose one of Switch.drop",
+    ),
     (insert(with_action(77)), "INVALID_ARGUMENT", f"{L2}: there is no action with id 77; choose one of"),
     (
         insert(NAMES.entry("Switch.l2", {"dst": 1}, "NoAction")),
@@ -182,7 +186,7 @@ REFUSED = [
     ),
     (modify(l2()), "NOT_FOUND", f"{L2}: there is no entry dst=0x1"),
     (delete(l2()), "NOT_FOUND", f"{L2}: there is no entry dst=0x1"),
-    (modify(l2(action=None)), "NOT_FOUND", f"{L2}: there is no such entry to modify"),
+    (modify(l2(action=None)), "NOT_FOUND", f"{L2}: there is no entry dst=0x1 to modify"),
     (insert(default()), "INVALID_ARGUMENT", f"{L2}: the default entry can only be modified, not inserted"),
     (delete(default()), "INVALID_ARGUMENT", f"{L2}: the default entry can only be modified, not deleted"),
     (
@@ -262,7 +266,7 @@ READS_REFUSED = [
     (
         p4r.Entity(direct_counter_entry=p4r.DirectCounterEntry(table_entry=l2())),
         "NOT_FOUND",
-        f"{L2}: there is no such entry",
+        f"{L2}: there is no entry dst=0x1",
     ),
     (
         p4r.Entity(direct_counter_entry=p4r.DirectCounterEntry(table_entry=NAMES.entry("Switch.ecmp"))),

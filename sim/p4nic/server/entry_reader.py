@@ -16,7 +16,7 @@ from p4nic.ir.program import ActionCall
 from p4nic.server.codec.scalar import invalid, unimplemented
 from p4nic.server.codec.table import LEARNED, TableCodec
 from p4nic.server.forwarding import Forwarding
-from p4nic.target.checks import check_key
+from p4nic.target.checks import check_key, spell_key
 from p4nic.target.entities import EntryKey
 from p4rt import p4r
 
@@ -159,7 +159,9 @@ def _direct_rows(forwarding: Forwarding, ask: p4r.TableEntry, visible: Visible, 
         raise invalid(f"{codecs[0].place} has no direct {what}")
     rows = list(_rows(forwarding, ask, have, what == "meter"))
     if ask.match and have and not rows:
-        raise StateError(ErrorKind.NOT_FOUND, f"{have[0].place}: there is no such entry")
+        key = have[0].decode_key(ask)
+        spelled = spell_key(have[0].table.keys, key.key, key.priority)
+        raise StateError(ErrorKind.NOT_FOUND, f"{have[0].place}: there is no entry {spelled}")
     return rows
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from p4nic.errors import ErrorKind, StateError
 from p4nic.server.change import Change
 from p4nic.server.forwarding import Forwarding
+from p4nic.target.checks import spell_key
 from p4nic.target.entities import Atomicity, Entity, Operation
 from p4rt import p4r
 
@@ -63,9 +64,9 @@ def _judge(forwarding: Forwarding, change: Change) -> Result:
     except StateError as error:
         return error
     if found is None:
-        return StateError(
-            ErrorKind.NOT_FOUND, f"table {change.must_exist.table}: there is no such entry to modify"
-        )
+        key = change.must_exist
+        spelled = spell_key(forwarding.program.tables[key.table].keys, key.key, key.priority)
+        return StateError(ErrorKind.NOT_FOUND, f"table {key.table}: there is no entry {spelled} to modify")
     return None
 
 

@@ -6,7 +6,7 @@ action a table may use is judged by `target.checks`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import assert_never, final
 
@@ -71,10 +71,11 @@ class Actions:
         self._by_name = codecs
         self._by_id = {codec.id: codec for codec in codecs.values()}
 
-    def decode(self, message: p4r.Action, place: str) -> ActionCall:
+    def decode(self, message: p4r.Action, place: str, valid: Collection[str] = ()) -> ActionCall:
+        """`valid`: the names to choose from, if not all of them."""
         codec = self._by_id.get(message.action_id)
         if codec is None:
-            way_out = "give the action's id" if not message.action_id else choices("", list(self._by_name))
+            way_out = choices("", [name for name in valid or self._by_name if name in self._by_name])
             raise invalid(f"{place}: there is no action with id {message.action_id}; {way_out}")
         return codec.decode(message)
 
@@ -88,13 +89,17 @@ class Actions:
         return codec.encode(call) if codec is not None else None
 
     def decode_entry(
-        self, message: p4r.TableAction, place: str, profile: ActionProfile | None = None
+        self,
+        message: p4r.TableAction,
+        place: str,
+        profile: ActionProfile | None = None,
+        valid: Collection[str] = (),
     ) -> EntryAction:
-        """`profile`: the table's, which decides how a one-shot's size is counted."""
+        """`profile`: the table's, which decides how a one-shot's size is counted; `valid`: its actions."""
         which = message.WhichOneof("type")
         match which:
             case "action":
-                return self.decode(message.action, place)
+                return self.decode(message.action, place, valid)
             case "action_profile_member_id":
                 return MemberRef(message.action_profile_member_id)
             case "action_profile_group_id":

@@ -57,6 +57,8 @@ class TableCodec:
         self._actions = actions
         self._meter = meter
         self._profile = profile
+        self._entry_actions = [r.action for r in table.actions if r.scope != "default_only"]
+        self._default_actions = [r.action for r in table.actions if r.scope != "table_only"]
         self.ages = table.idle_timeout or table.is_learner
 
     # --- writes ---
@@ -88,7 +90,7 @@ class TableCodec:
         entry = Entry(
             self.name,
             key.key,
-            self._actions.decode_entry(message.action, self.place, self._profile),
+            self._actions.decode_entry(message.action, self.place, self._profile, self._entry_actions),
             key.priority,
             message.idle_timeout_ns,
             message.metadata,
@@ -121,7 +123,7 @@ class TableCodec:
         key = ("default entry", self.name)
         if not message.HasField("action"):
             return Change((("modify", DefaultEntry(self.name, None)),), note=Note(key, None))
-        call = self._actions.decode_entry(message.action, self.place)
+        call = self._actions.decode_entry(message.action, self.place, valid=self._default_actions)
         if not isinstance(call, ActionCall):
             raise invalid(
                 f"{self.place}: the default entry carries an action, not a member, group or one-shot set"

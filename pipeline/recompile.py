@@ -65,6 +65,10 @@ JOBS = (
     Job("tests/programs", DPDK, "dpdk_pipeline.p4", "dpdk_pipeline.spec", "dpdk_pipeline.p4info.txtpb"),
     Job("tests/programs", BMV2_PSA, "psa_pipeline.p4", "psa_pipeline.json", "psa_pipeline.p4info.txtpb"),
     *(
+        Job("benchmarks/programs", DPDK, f"{name}.p4", f"{name}.spec", f"{name}.p4info.txtpb")
+        for name in ("forward", "l2_exact", "lb_small")
+    ),
+    *(
         Job("tests/programs", BMV2, f"v1_{name}.p4", f"v1_{name}.json", f"v1_{name}.p4info.txtpb")
         for name in ("arithmetic", "arrays", "checksums", "copies", "hashes", "matching", "messages",
                      "meters", "parser", "profiles", "stacks", "unions", "value_set", "varbit")

@@ -52,7 +52,7 @@ def test_json_is_one_object_with_the_keys_of_the_interface(
     ("words", "sentence"),
     [
         (["lb-establish"], 'there is no benchmark "lb-establish"; did you mean "lb-established"?'),
-        (["zebra"], 'there is no benchmark "zebra"; there are lb-established'),
+        (["zebra"], 'there is no benchmark "zebra"; there are forward, l2-exact, '),
         (["lb-established", "--flows", "0"], "--flows 0 is not a number above 0"),
         (["lb-established", "--seconds", "0"], "--seconds 0 is not above 0"),
         (["lb-established", "--peers", "vpp"], '--peers has "vpp"; peers are floor, swx, bmv2, or none'),

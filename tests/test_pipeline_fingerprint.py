@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = [ROOT / "pipeline", ROOT / "tests" / "programs", ROOT / "tests" / "programs" / "pna"]
+FOLDERS = [
+    ROOT / "pipeline",
+    ROOT / "tests" / "programs",
+    ROOT / "tests" / "programs" / "pna",
+    ROOT / "benchmarks" / "programs",
+]
 ADVICE = "run `make pipeline` (needs p4c) and commit build/"
 
 

@@ -118,6 +118,13 @@ class Measured:
         return {**told, **self.figures}
 
 
+class Run(Protocol):
+    """Who took part: our engine's name, and why peers did not (`peers.Engines`)."""
+
+    own: str
+    absent: dict[str, str]
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -132,16 +139,11 @@ class Result:
 
     @classmethod
     def of(
-        cls,
-        name: str,
-        backend: str,
-        measured: Mapping[str, Measured],
-        absent: Mapping[str, str],
-        parameters: Mapping[str, Any],
+        cls, name: str, engines: Run, measured: Mapping[str, Measured], parameters: Mapping[str, Any]
     ) -> Result:
-        """From what `trials.take_turns` found, `backend` among it."""
-        peers = {peer: found for peer, found in measured.items() if peer != backend}
-        return cls(name, backend, measured[backend], peers, absent, parameters)
+        """From what `trials.take_turns` found: the own engine among it."""
+        peers = {peer: found for peer, found in measured.items() if peer != engines.own}
+        return cls(name, engines.own, measured[engines.own], peers, dict(engines.absent), parameters)
 
     def as_json(self) -> dict[str, Any]:
         """One JSON object: the engine's own numbers at the top, the peers' under `peers`."""

@@ -12,13 +12,14 @@ import struct
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, final
 
 from p4nic.backend.api import Entry
-from p4nic.bench import csource
+from p4nic.bench import csource, programs
 from p4nic.bench.api import FrameSize, Options
 from p4nic.bench.traffic import BURST, LINE, Traffic
-from p4nic.ir.program import ActionCall, Any, Exact, Lpm, Match, Program
+from p4nic.ir.program import Exact, Lpm, Match, Program
 from p4nic.load.artifact import load_program, shipped
 
 Kind = Literal["spec", "json"]
@@ -138,10 +139,8 @@ def flow_frames(order: array[int], pattern: Pattern, size: FrameSize = "64") -> 
 
 
 def entry(program: Program, table: str, action: str, *args: int, **key: Match) -> Entry:
-    """An entry by names; keys that are not given match anything."""
-    spec = program.tables[f"Lb.{table}"]
-    matches = tuple(key.get(k.name, Any()) for k in spec.keys)
-    return Entry(spec.name, matches, ActionCall(f"Lb.{action}", args), 1 if spec.has_priority else 0)
+    """An entry of the load balancer, by names without their `Lb.`"""
+    return programs.entry(program, f"Lb.{table}", f"Lb.{action}", *args, **key)
 
 
 def configuration(program: Program) -> Iterator[Entry]:
@@ -183,6 +182,14 @@ def in_tunnel(frame: bytes) -> bytes:
     return MAC_B.to_bytes(6, "big") + MAC_PEER.to_bytes(6, "big") + b"\x08\x00" + ip + udp + vxlan + frame
 
 
+BACK = Pattern(
+    lambda client, cport, length: in_tunnel(tcp_frame(REMOTE, client, 8080, cport, ACK, length)),
+    ip_at=14 + 50, address_at=16, port_at=22,
+)  # fmt: skip
+"""Replies of the endpoint on the other node, `length` bytes inside the tunnel."""
+
+
+@cache
 def program(kind: Kind = "spec") -> Program:
     """The shipped load balancer, verified."""
     files = shipped(kind)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self, final
 
 from p4nic.backend import api
@@ -19,9 +19,11 @@ from p4nic.bench.api import Options, Progress
 from p4nic.bench.engines import Loop, Measurable, SwxLoop
 from p4nic.bench.floor import Floor
 from p4nic.bench.traffic import Traffic
+from p4nic.bench.trials import Subject
 from p4nic.errors import P4nicError
 from p4nic.ir.program import Program
 
+NO_FLOOR = {"floor": "the hand-written load balancer does not do this work"}
 SWX_LARGEST = 1_000_000
 """Connections: beyond, DPDK's heap of 2 GB does not hold the learner."""
 
@@ -54,6 +56,15 @@ class Engines:
             for name, engine in self.made.items()
         }
 
+    def once(self, traffic: Traffic) -> None:
+        """Every frame once through each."""
+        for loop in self.loops(traffic).values():
+            loop.once()
+
+    def timed(self, traffic: Traffic) -> dict[str, Subject]:
+        """What `trials.take_turns` wants."""
+        return {name: loop.timed for name, loop in self.loops(traffic).items()}
+
 
 def engines(
     options: Options,
@@ -62,10 +73,10 @@ def engines(
     flows: int,
     sizes: Mapping[str, int],
     progress: Progress,
-    floor: bool = True,
+    unfit: Mapping[str, str] = MappingProxyType({}),
 ) -> Engines:
-    """`options.backend` with its table sizes and entries, and the peers asked for: the floor where it does
-    this work, swx where the program is a .spec."""
+    """`options.backend` with its table sizes and entries, and the peers asked for, but those of `unfit`,
+    which says why they cannot do this work."""
     entries = list(entries)
     found = Engines(options.backend)
     if options.backend == "swx":
@@ -80,7 +91,7 @@ def engines(
     for peer in options.peers:
         if peer == options.backend:
             continue
-        why = _why_not(peer, floor, flows)
+        why = unfit.get(peer, "") or _why_not(peer, flows)
         if not why:
             progress(f"starting the peer {peer}")
             try:
@@ -92,13 +103,11 @@ def engines(
     return found
 
 
-def _why_not(peer: str, floor: bool, flows: int) -> str:
+def _why_not(peer: str, flows: int) -> str:
     if peer == "bmv2":
         return "simple_switch takes packets from interfaces only: see the workload veth"
     if peer == "floor" and not csource.has_compiler():
         return "the floor is C, and there is no C compiler"
-    if peer == "floor" and not floor:
-        return "the hand-written load balancer does not do this work"
     if peer == "swx" and flows > SWX_LARGEST:
         return f"DPDK's heap of 2 GB does not hold {flows} connections"
     return ""

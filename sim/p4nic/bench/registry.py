@@ -12,7 +12,9 @@ from typing import cast
 from p4nic.bench.api import Workload
 from p4nic.errors import InputError
 
-MODULES = ("lb_established",)
+MODULES = (
+    "forward", "l2_exact", "lb_swx_like", "lb_established", "lb_first_packet", "policy", "vxlan",
+)  # fmt: skip
 
 
 def workloads() -> dict[str, Workload]:

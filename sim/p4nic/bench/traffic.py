@@ -39,6 +39,19 @@ class Traffic:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def in_turn(self, other: Traffic) -> Traffic:
+        """One frame of this, one of the other, which has as many."""
+        shift = len(self.data)
+        count = 2 * len(self)
+        made = Traffic(
+            self.data + other.data, array("Q", bytes(8 * count)), array("I", bytes(4 * count)),
+            array("I", bytes(4 * count)),
+        )  # fmt: skip
+        made.offsets[0::2], made.offsets[1::2] = self.offsets, array("Q", [o + shift for o in other.offsets])
+        made.ports[0::2], made.ports[1::2] = self.ports, other.ports
+        made.lengths[0::2], made.lengths[1::2] = self.lengths, other.lengths
+        return made
+
     def packets(self, first: int = 0, count: int | None = None) -> Iterator[tuple[int, bytes]]:
         """(port, frame) of `count` frames from `first` on."""
         end = len(self) if count is None else min(first + count, len(self))

@@ -20,15 +20,12 @@ def run(options: Options, progress: Progress) -> Result:
     progress(f"{flows} flows: making frames")
     order = lb.flow_order(flows)
     program = lb.program()
-    with engines(
-        options, program, lb.configuration(program), flows, lb.table_sizes(flows), progress
-    ) as found:
+    entries, sizes = lb.configuration(program), lb.table_sizes(flows)
+    with engines(options, program, entries, flows, sizes, progress) as found:
         progress("opening the connections")
-        for loop in found.loops(lb.flow_frames(order, lb.to_vip(lb.SYN))).values():
-            loop.once()
-        loops = found.loops(lb.flow_frames(order, lb.to_vip(lb.ACK), options.frame_size))
-        for loop in loops.values():
-            loop.once()
-        measured = take_turns({name: loop.timed for name, loop in loops.items()}, options, progress)
+        found.once(lb.flow_frames(order, lb.to_vip(lb.SYN)))
+        traffic = lb.flow_frames(order, lb.to_vip(lb.ACK), options.frame_size)
+        found.once(traffic)
+        measured = take_turns(found.timed(traffic), options, progress)
     parameters = {"flows": flows, "frame_size": options.frame_size, "workers": options.workers}
-    return Result.of(NAME, found.own, measured, found.absent, parameters)
+    return Result.of(NAME, found, measured, parameters)

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -59,9 +60,9 @@ def test_there_are_more_than_eighty(told: list[str]) -> None:
 
 
 def test_each_is_one_line_that_names_something(told: list[str]) -> None:
-    """A name of the P4Info or a number that was sent, but for what has neither; no full stop, no traceback."""
+    """A name of the P4Info or a number that was sent, where there is one; no full stop, no traceback."""
     info = packet_io().info.message
-    objects = [*info.tables, *info.actions, *info.action_profiles, *info.counters, *info.meters]
+    objects: list[Any] = [*info.tables, *info.actions, *info.action_profiles, *info.counters, *info.meters]
     names = {o.preamble.name for o in objects} | {d.preamble.name for d in info.digests}
     for line in told:
         said = line.partition(" ")[2]

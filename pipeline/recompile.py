@@ -63,6 +63,7 @@ JOBS = (
         "add_on_miss.context.json"),
     # p4c-dpdk 1.2.5.16 aborts on --context of a program with an action selector
     Job("tests/programs", DPDK, "dpdk_pipeline.p4", "dpdk_pipeline.spec", "dpdk_pipeline.p4info.txtpb"),
+    Job("tests/programs", DPDK, "dpdk_services.p4", "dpdk_services.spec", "dpdk_services.p4info.txtpb"),
     Job("tests/programs", BMV2_PSA, "psa_pipeline.p4", "psa_pipeline.json", "psa_pipeline.p4info.txtpb"),
     *(
         Job("benchmarks/programs", DPDK, f"{name}.p4", f"{name}.spec", f"{name}.p4info.txtpb")

@@ -156,7 +156,13 @@ def test_selector_hashes_its_fields_as_they_lie_in_metadata() -> None:
     declared."""
     profile = load_text(SELECTOR_SPEC, "sel.spec").action_profiles["as"]
     assert profile == ActionProfile(
-        "as", 0x100, 0x10, "crc32c", (Ref("m", "a"), Const(0, 16), Ref("m", "b")), selector_host_order=True
+        "as",
+        0x100,
+        0x10,
+        "swx_selector",
+        (Ref("m", "a"), Const(0, 16), Ref("m", "b")),
+        True,
+        selector_slots=0x10,
     )
 
 

@@ -115,6 +115,7 @@ REFUSED = [
     ({"apply": "jmpeq L 0x1 m.a\n  L : mov m.a 0x1"}, "constant-jump"),
     ({"apply": "jmpgt L 0x1 m.a\n  L : mov m.a 0x1"}, "constant-jump"),
     ({"apply": "meter mt m.a 0x40 m.a m.a"}, "constant-meter-length"),
+    ({"apply": "hash crc32 h.ip.src m.a m.a"}, "hash-destination"),
     ({"apply": "mov h.word 0x1"}, "field-without-header"),
     ({"fields": "  bit<4> s"}, "odd-width"),
     ({"apply": "mov h.ip.src 0x5"}, "wide-operand"),

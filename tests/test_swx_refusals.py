@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,10 +43,26 @@ def test_an_instruction_dpdk_does_not_take() -> None:
 @needs_dpdk
 def test_tables_larger_than_the_memory_it_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(process.MEMORY_VARIABLE, "64")
-    with pytest.raises(
-        UnsupportedError, match=r"not enough memory .* in 64 MB; set \$P4NIC_SWX_MEMORY_MB higher"
-    ):
-        swx_switch(SPEC.replace("size 0x40", "size 0x400000"))
+    large = SPEC.replace("size 0x40", "size 0x400000")
+    with pytest.raises(UnsupportedError, match=r"not enough memory .* in 64 MB; it takes \d+ MB") as caught:
+        swx_switch(large)
+    (enough,) = re.findall(r"set \$P4NIC_SWX_MEMORY_MB to (\d+) or more", str(caught.value))
+    monkeypatch.setenv(process.MEMORY_VARIABLE, enough)
+    swx_switch(large).close()
+
+
+@needs_dpdk
+def test_the_construct_dpdk_stumbles_over_is_named_by_lint(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong.spec"
+    wrong.write_text(SPEC.replace("jmpeq SAME h.eth.type 0x1", "jmpeq SAME 0x1 h.eth.type"), encoding="utf-8")
+    (tmp_path / "a.pcap").write_bytes(b"")
+    argv = ["run", str(wrong), "--backend", "swx", "--in", f"1={tmp_path / 'a.pcap'}"]
+    assert main([*argv, "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "DPDK refuses to configure the pipeline" in said
+    assert "p4nic lint says: wrong.spec:67: jmpeq compares the constant 0x1 with h.eth.type" in said
 
 
 @needs_dpdk

@@ -61,7 +61,7 @@ control Main(inout headers_t h, inout meta_t m, in pna_main_input_metadata_t i, 
         if (h.d.op == 7) { m.address = h.d.b; } else { m.address = h.d.b; }
         if (h.d.op == 1) { m.index = cells.read(m.index); cells.write((bit<32>) h.d.a, h.d.b); h.d.b = m.index; }
         if (h.d.op == 2) { seen.count(m.index, 32w10); }
-        if (h.d.op == 3) { h.d.b = crc.get_hash({ m.address }); }
+        if (h.d.op == 3) { m.index = crc.get_hash({ m.address }); h.d.b = m.index; }
         if (h.d.op == 4) { ck.clear(); ck.add({ h.d.a, h.d.b }); h.d.sum = ck.get(); }
         if (h.d.op == 5) { by_exact.apply(); }
         if (h.d.op == 6) { by_lpm.apply(); }

@@ -22,11 +22,11 @@ from p4nic.ir.program import ActionCall, Match, Program
 
 HASHES = (
     "crc16", "crc16_custom", "crc32", "crc32_custom", "crc32c", "crcCCITT", "csum16", "xor16", "identity",
-    "round_robin", "jhash", "toeplitz", "ones_complement16",
+    "round_robin", "jhash", "toeplitz", "ones_complement16", "swx_selector",
 )  # fmt: skip
 """Algorithm names a Hash instruction may carry. crc32 is IEEE 802.3 (reflected, init and final xor all ones);
 crc32c is `rte_hash_crc` (Castagnoli, reflected, init 0, no final xor); crc16 is ARC; crcCCITT is CCITT-FALSE
-as BMv2 has it."""
+as BMv2 has it; swx_selector is how DPDK's selector tables hash up to 64 bytes."""
 
 
 class Semantics(Enum):

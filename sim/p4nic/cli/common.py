@@ -102,6 +102,10 @@ def options(args: argparse.Namespace, program: Program) -> Options:
 
 def build(args: argparse.Namespace, program: Program) -> Pipeline:
     """The program made executable by the chosen backend."""
+    if args.backend == "swx":
+        from p4nic.cli.real_dpdk import build_swx
+
+        return build_swx(args, program, options(args, program))
     return backend(args.backend).build(program, options(args, program))
 
 

@@ -115,6 +115,7 @@ def _take_json(args: argparse.Namespace) -> None:
 def make_targets(args: argparse.Namespace, program: Program) -> list[Target]:
     """The targets that `args` names, each known to take the program."""
     from p4nic.backend.api import Semantics
+    from p4nic.cli.real_dpdk import explained
     from p4nic.differential.engines import Engine
     from p4nic.differential.targets import Artifact, make
 
@@ -126,7 +127,7 @@ def make_targets(args: argparse.Namespace, program: Program) -> list[Target]:
     )
     for target in targets:
         if isinstance(target, Engine):  # what cannot work at all is said at once
-            target.backend.build(program, target.options).close()
+            explained(target.backend, program, target.options).close()
     return targets
 
 

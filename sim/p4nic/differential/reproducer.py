@@ -31,23 +31,27 @@ from p4nic.target.ports.pcap import PcapWriter
 
 def write(folder: Path, program: Program, scenario: Scenario, difference: Difference, command: str) -> None:
     """Write the files; `command` is what to type, without entries and captures. InputError if it cannot."""
+    captures = write_scenario(folder, program, scenario)
+    where = "after the last packet" if difference.position is None else f"packet {difference.position + 1}"
+    answers = "".join(f"{name}: {answer}\n" for name, answer in difference.answers.items())
+    given = " ".join(f"--pcap {port}={path}" for port, path in captures.items())
+    again = f"{command} --entries {folder / 'entries.json'} {given}"
+    text = f"{where}: {difference.what} differs\n{answers}\n{again}\n"
+    (folder / "difference.txt").write_text(text, encoding="utf-8")
+
+
+def write_scenario(folder: Path, program: Program, scenario: Scenario) -> dict[int, Path]:
+    """Entries and captures; the captures by port. InputError if they cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         document = json.dumps(_entries_document(program, scenario.updates), indent=1) + "\n"
         (folder / "entries.json").write_text(document, encoding="utf-8")
-        captures = _captures(folder, scenario)
-        where = (
-            "after the last packet" if difference.position is None else f"packet {difference.position + 1}"
-        )
-        answers = "".join(f"{name}: {answer}\n" for name, answer in difference.answers.items())
-        again = f"{command} --entries {folder / 'entries.json'} {' '.join(captures)}"
-        text = f"{where}: {difference.what} differs\n{answers}\n{again}\n"
-        (folder / "difference.txt").write_text(text, encoding="utf-8")
+        return _captures(folder, scenario)
     except OSError as error:
         raise InputError(f"cannot write the reproducer to {folder}: {error.strerror}") from None
 
 
-def _captures(folder: Path, scenario: Scenario) -> list[str]:
+def _captures(folder: Path, scenario: Scenario) -> dict[int, Path]:
     """One file per port. Times keep the order: packets of one time are told apart by a nanosecond each."""
     writers: dict[int, PcapWriter] = {}
     for number, packet in enumerate(scenario.packets):
@@ -56,7 +60,7 @@ def _captures(folder: Path, scenario: Scenario) -> list[str]:
         writers[packet.port].write(packet.frame, packet.time_ns + number)
     for writer in writers.values():
         writer.close()
-    return [f"--pcap {port}={folder / f'port-{port}.pcap'}" for port in sorted(writers)]
+    return {port: folder / f"port-{port}.pcap" for port in sorted(writers)}
 
 
 def _entries_document(program: Program, updates: tuple[Update, ...]) -> dict[str, list[Json]]:

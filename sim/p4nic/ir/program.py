@@ -6,7 +6,7 @@ order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, final
 
@@ -166,8 +166,8 @@ class ActionProfile:
     """Members, and groups of them where `selector_inputs` is given: which member is hash(inputs) mod the
     group's weights.
 
-    A group's members are laid out by ascending member id, each repeated by its weight. `selector_host_order`
-    and `selector_skip_invalid` are Hash's `host_order` and `skip_invalid`. `sum_of_members`: sizes count
+    A group's members are laid out by ascending member id, each repeated by its weight; with `selector_slots`
+    they are spread over that many places, as DPDK does. `selector_host_order` and `selector_skip_invalid` are Hash's `host_order` and `skip_invalid`. `sum_of_members`: sizes count
     members, not weights, and no member weighs more than `max_member_weight` (0: any). `weights_disallowed`:
     all members weigh the same.
     """
@@ -182,6 +182,32 @@ class ActionProfile:
     sum_of_members: bool = False
     max_member_weight: int = 0
     weights_disallowed: bool = False
+    selector_slots: int = 0
+
+    def layout(self, members: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+        """Of (member id, weight), the member id at each place a hash may point to, modulo their number."""
+        ordered = [(member, weight) for member, weight in sorted(members) if weight]
+        if self.selector_slots and ordered:
+            ordered = _spread(ordered, self.selector_slots)
+        return tuple(member for member, places in ordered for _ in range(places))
+
+
+def _spread(members: list[tuple[int, int]], slots: int) -> list[tuple[int, int]]:
+    """DPDK's rte_swx_table_selector: weights made smaller by common divisors, each tried once, then scaled
+    up; the rest goes to the first ones. Unchanged if they do not fit: DPDK refuses that."""
+    weights = [weight for _, weight in members]
+    for divisor in range(2, min(weights) + 1):
+        if all(weight % divisor == 0 for weight in weights):
+            weights = [weight // divisor for weight in weights]
+    each, left = divmod(slots, sum(weights))
+    if not each:
+        return members
+    places = []
+    for weight in weights:
+        more = min(weight, left)
+        places.append(weight * each + more)
+        left -= more
+    return [(member, count) for (member, _), count in zip(members, places, strict=True)]
 
 
 @final

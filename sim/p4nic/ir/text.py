@@ -116,6 +116,7 @@ def _state(program: Program) -> Iterator[str]:
             order = " host order" if profile.selector_host_order else ""
             inputs = ", ".join(map(operand_text, profile.selector_inputs))
             text += f" selected by {profile.selector_algorithm}{order}({inputs})"
+            text += f" in {profile.selector_slots} places" if profile.selector_slots else ""
         yield text
 
 

@@ -75,6 +75,12 @@ def _constants(step: Step) -> Iterator[Finding]:
             "DPDK wants a field first and refuses the file",
             "write the variable on the left (x > 5, not 5 < x), and compare no constants with each other",
         )  # fmt: skip
+    if mnemonic == "hash" and len(args) == 4 and not args[1].startswith("m."):
+        yield Finding(
+            "error", "hash-destination", step.where, f"the hash is stored in {args[1]}",
+            "DPDK stores a hash in metadata only and refuses the file",
+            "store it in a metadata field that is used again, and copy that",
+        )  # fmt: skip
     if mnemonic == "meter" and len(args) == 5 and is_constant(args[2]):
         yield Finding(
             "error", "constant-meter-length", step.where, f"the meter is given the constant length {args[2]}",

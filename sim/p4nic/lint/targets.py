@@ -40,6 +40,18 @@ def lint(paths: Sequence[Path], p4info: Path | None, target: Target) -> list[Fin
     return sorted(dict.fromkeys(found), key=lambda finding: _ORDER[finding.level])
 
 
+def why_refused(text: str, name: str) -> Finding | None:
+    """The construct for which DPDK 22.11 does not build this `.spec`, if a rule knows it."""
+    early = next(spec_loading.line_findings(split(text, name), "22.11"), None)
+    if early is not None:
+        return early
+    try:
+        model = Model(parse(text, name))
+    except ArtifactError:
+        return None
+    return next(spec_loading.findings(model, "22.11"), None)
+
+
 def _files(paths: Sequence[Path], p4info: Path | None) -> tuple[Path, P4Info | None]:
     """The program's file, and the P4Info if there is one; a context JSON is not needed."""
     from p4nic.load.p4info import load_p4info

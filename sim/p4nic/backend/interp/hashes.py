@@ -138,6 +138,37 @@ def jhash(data: bytes) -> int:
     return _jhash_final(a, b, c)
 
 
+def _crc32c_word(crc: int, word: int) -> int:
+    """The processor's crc32 instruction on 64 bits, of whose first operand 32 bits count."""
+    remainder = crc & _M32
+    for byte in word.to_bytes(8, "little"):
+        remainder = (remainder >> 8) ^ _CRC32C[(remainder ^ byte) & 0xFF]
+    return remainder
+
+
+def swx_selector(data: bytes) -> int:
+    """`hash` of DPDK's rte_swx_table_selector: zeros up to 8, 16, 32 or 64 bytes, then four chains of CRC-32C
+    whose starting values are parts of the key."""
+    size = next((size for size in (8, 16, 32, 64) if len(data) <= size), 0)
+    padded = data.ljust(size, b"\0")
+    k = [int.from_bytes(padded[at : at + 8], "little") for at in range(0, size, 8)]
+    step = _crc32c_word
+    match size:
+        case 8:
+            return step(0, k[0])
+        case 16:
+            return step(k[0], 0) ^ step(k[0] >> 32, k[1])
+        case 32:
+            first = step(step(k[0], 0), step(k[0] >> 32, k[1]))
+            return first ^ step(step(k[2], k[3]), k[2] >> 32)
+        case 64:
+            middle = step(k[0] >> 32, k[1]) << 32 ^ step(k[2], k[3])
+            last = step(k[5], k[6]) << 32 ^ step(k[5] >> 32, k[7])
+            return step(step(k[0], 0), middle) ^ step(step(k[2] >> 32, k[4]), last)
+        case _:
+            return 0
+
+
 _STATELESS: dict[str, HashFunction] = {
     "crc16": crc16,
     "crc16_custom": crc16,
@@ -151,6 +182,7 @@ _STATELESS: dict[str, HashFunction] = {
     "identity": identity,
     "jhash": jhash,
     "toeplitz": toeplitz,
+    "swx_selector": swx_selector,
 }
 
 

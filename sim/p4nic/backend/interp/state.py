@@ -63,7 +63,7 @@ class State:
             for t in program.tables.values()
         }
         self.learners = {t.name: self._learner(t) for t in program.tables.values() if t.is_learner}
-        self.profiles = {name: Profile(self.actions) for name in program.action_profiles}
+        self.profiles = {name: Profile(spec, self.actions) for name, spec in program.action_profiles.items()}
         self.counters = {c.name: CounterCells(c.size) for c in program.counters.values()}
         self.meters = {m.name: MeterCells(m.unit, m.size) for m in program.meters.values()}
         self.registers = {

@@ -20,7 +20,7 @@ from p4nic.ir.ops import Const, Operand, Ref
 HASHES = {
     "crc16": "crc16", "crc16_custom": "crc16", "crc32": "crc32", "crc32_custom": "crc32", "crc32c": "crc32c",
     "crcCCITT": "crcCCITT", "csum16": "csum16", "ones_complement16": "csum16", "xor16": "xor16",
-    "identity": "identity", "jhash": "jhash", "toeplitz": "toeplitz",
+    "identity": "identity", "jhash": "jhash", "toeplitz": "toeplitz", "swx_selector": "swx_selector",
 }  # fmt: skip
 
 

@@ -294,7 +294,7 @@ class NativePipeline:
 
     def set_group(self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None) -> None:
         self.workers.gate()
-        slots = [m for m, weight in sorted(members or ()) for _ in range(weight)]
+        slots = list(self.program.action_profiles[profile].layout(members or ()))
         count = -1 if members is None else len(slots)
         self._lib.p4_set_group(self._engine, self._number.profiles[profile], group_id, slots, count)
 

@@ -29,6 +29,7 @@ from p4nic.backend.api import (
 from p4nic.backend.swx import wire
 from p4nic.backend.swx.arrays import Arrays
 from p4nic.backend.swx.cleared import cleared
+from p4nic.backend.swx.crash import Report, crash
 from p4nic.backend.swx.learners import NEVER, Learned, Learners
 from p4nic.backend.swx.state import State, TableState
 from p4nic.backend.swx.target import Target
@@ -53,6 +54,7 @@ class SwxPipeline:
         clear_metadata: bool = False,
         inputs: int = 0,
         source: Path | None = None,
+        report: Report | None = None,
     ) -> None:
         if program.image is None:
             raise UnsupportedError(
@@ -65,6 +67,7 @@ class SwxPipeline:
             )
         self.program = program
         self.options = options
+        self._report = report
         self._image: SpecImage = cleared(program.image) if clear_metadata else program.image
         self.target = Target(self._image, options, inputs, source)
         description = self.target.description
@@ -96,7 +99,14 @@ class SwxPipeline:
         entries = sum(len(t.entries) for t in self._state.tables.values())
         outcomes: list[Outcome] = []
         for at in range(0, len(packets), _BURST):
-            outcomes += self.target.process(packets[at : at + _BURST], now_ns, entries)
+            burst = packets[at : at + _BURST]
+            try:
+                outcomes += self.target.process(burst, now_ns, entries)
+            except TargetError as error:
+                if self._report is None or error.packet is None:
+                    raise
+                kept = self._report(crash(self.program, self.options, self._state, burst, error.packet))
+                raise TargetError(f"{error}; {kept}", error.packet) from None
         return outcomes
 
     def trace(self, port: int, frame: bytes, now_ns: int) -> tuple[Outcome, list[TraceEvent]]:
@@ -246,10 +256,9 @@ class SwxPipeline:
             self._ask(Operation.GROUP_DELETE, selector + number)
             del state.dpdk_groups[group_id], state.groups[group_id]
         else:
-            gone = [
-                (member, 0) for member, _ in state.groups.get(group_id, ()) if member not in dict(members)
-            ]
-            for member, weight in (*gone, *members):
+            # DPDK lays them out in the order they came: all out, then in by ascending id, as everywhere here.
+            gone = [(member, 0) for member, _ in state.groups.get(group_id, ())]
+            for member, weight in (*gone, *sorted(members)):
                 status, _ = self._ask(
                     Operation.MEMBER, selector + number + wire.u32(member) + wire.u32(weight)
                 )
@@ -328,10 +337,6 @@ class SwxPipeline:
         self.target.close()
 
     # --- parts ---
-
-    def control_entries(self) -> list[Entry]:
-        """What the control plane wrote, for a report of a crash."""
-        return list(self._state.entries())
 
     def _ask(self, operation: Operation, arguments: bytes) -> tuple[int, wire.Reader]:
         """A request to the shim; begins afresh after a crash."""
@@ -450,16 +455,23 @@ class SwxBackend:
     """The real P4-DPDK target.
 
     `clear_metadata`: see `cleared`; for comparisons. `inputs`, `source`: see `measure` and `compiled`; for
-    measurements.
+    measurements. `report`: is told when DPDK dies of a packet.
     """
 
     name = "swx"
 
-    def __init__(self, clear_metadata: bool = False, inputs: int = 0, source: Path | None = None) -> None:
+    def __init__(
+        self,
+        clear_metadata: bool = False,
+        inputs: int = 0,
+        source: Path | None = None,
+        report: Report | None = None,
+    ) -> None:
         self._clear_metadata = clear_metadata
         self._inputs = inputs
         self._source = source
+        self._report = report
 
     def build(self, program: Program, options: Options) -> SwxPipeline:
         """UnsupportedError for a program without a .spec or one DPDK refuses; TargetError without DPDK."""
-        return SwxPipeline(program, options, self._clear_metadata, self._inputs, self._source)
+        return SwxPipeline(program, options, self._clear_metadata, self._inputs, self._source, self._report)

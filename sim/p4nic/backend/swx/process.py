@@ -168,9 +168,10 @@ def memory() -> int:
     return int(text)
 
 
-def start() -> Child:
-    """A fresh process with DPDK started; TargetError if that is not possible."""
-    megabytes = memory()
+def start(megabytes: int | None = None) -> Child:
+    """A fresh process with DPDK started, with that much memory or what `memory` says; TargetError if that is
+    not possible."""
+    megabytes = megabytes or memory()
     # A fork of this Python (multiprocessing) has our descriptors, but must not share the conversation.
     key = (os.getpid() << 32) + megabytes
     with _starting:

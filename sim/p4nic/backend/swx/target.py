@@ -27,6 +27,8 @@ NO_PORT = "ingress port does not exist"
 _SENT, _DROPPED, _ENDLESS, _NEGATIVE = range(4)
 _NO_MORE = 0xFFFFFFFF
 _LONGEST_REPORT = 64
+_MOST_MEMORY = 65536
+"""Megabytes that are tried for a pipeline; DPDK takes what it touches."""
 
 
 @final
@@ -60,7 +62,7 @@ class Target:
             ) from None
         if status:
             child.close()
-            raise UnsupportedError(_refusal(self._image.file, answer.rest().decode(errors="replace")))
+            raise UnsupportedError(self._refusal(answer.rest().decode(errors="replace"), arguments))
         self._child = child
         return read_description(answer)
 
@@ -129,6 +131,32 @@ class Target:
             raise TargetError("the DPDK process has ended")
         return self._child
 
+    def _refusal(self, answer: str, arguments: bytes) -> str:
+        """Our sentence for what the shim could not build; DPDK itself says next to nothing."""
+        stage, line, status, message = (*answer.split("\t", 3), "", "", "")[:4]
+        said = f": {message.rstrip('.')}" if message else ""
+        file = self._image.file
+        if status in ("-12", "-19"):  # ENOMEM, ENODEV: which it also says where memory is short
+            needed = _memory_for(arguments)
+            # Its heap has gaps: a quarter more than it takes has always been enough.
+            way = (
+                f"it takes {needed} MB: set ${MEMORY_VARIABLE} to {needed * 5 // 4} or more"
+                if needed is not None
+                else f"set ${MEMORY_VARIABLE} higher"
+            )
+            return (
+                f"{file}: DPDK has not enough memory for this pipeline in {memory()} MB; {way}, or make the "
+                "tables smaller"
+            )
+        if stage == "parse":
+            return f"{file}, line {line}: DPDK's parser refuses it{said}"
+        if stage in ("configure", "build"):
+            return (
+                f"{file}: DPDK refuses to {stage} the pipeline (error {status}){said}; it does not say which "
+                "line it means; p4nic's own backends run what they load"
+            )
+        return f"{file}: DPDK cannot set the pipeline up ({stage}, error {status}){said}"
+
     def close(self) -> None:
         """End the process."""
         child, self._child = self._child, None
@@ -151,20 +179,21 @@ def _shown(frame: bytes) -> str:
     return f"{len(frame)} bytes {frame[:_LONGEST_REPORT].hex()}…"
 
 
-def _refusal(file: str, answer: str) -> str:
-    """Our sentence for what the shim could not build; DPDK itself says next to nothing."""
-    stage, line, status, message = (*answer.split("\t", 3), "", "", "")[:4]
-    said = f": {message.rstrip('.')}" if message else ""
-    if status in ("-12", "-19"):  # ENOMEM, ENODEV: which it also says where memory is short
-        return (
-            f"{file}: DPDK has not enough memory for this pipeline in {memory()} MB; set ${MEMORY_VARIABLE} "
-            "higher or make the tables smaller"
-        )
-    if stage == "parse":
-        return f"{file}, line {line}: DPDK's parser refuses it{said}"
-    if stage in ("configure", "build"):
-        return (
-            f"{file}: DPDK refuses to {stage} the pipeline (error {status}){said}; it does not say which "
-            "line it means; p4nic's own backends run what they load"
-        )
-    return f"{file}: DPDK cannot set the pipeline up ({stage}, error {status}){said}"
+def _memory_for(arguments: bytes) -> int | None:
+    """Megabytes DPDK takes to build this; None if even the most we try is not enough."""
+    megabytes = 2 * memory()
+    while megabytes <= _MOST_MEMORY:
+        try:
+            child = start(megabytes)
+        except TargetError:
+            return None  # this machine has not so much address space to give
+        try:
+            if child.request(Operation.BUILD, arguments)[0] == 0:
+                status, answer = child.request(Operation.HEAP)
+                return None if status else (answer.u64() >> 20) + 1
+        except Died:
+            return None
+        finally:
+            child.close()
+        megabytes *= 2
+    return None

@@ -31,6 +31,7 @@ class Operation(IntEnum):
     LEARNED_DELETE = 19
     MEASURE = 20
     CODEGEN = 21
+    HEAP = 22
 
 
 def u8(value: int) -> bytes:

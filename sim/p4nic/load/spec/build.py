@@ -218,7 +218,9 @@ def _profile(profile: ProfileDecl, layout: Layout, names: Names, scope: Scope) -
     inputs = tuple(_selector_inputs(profile, layout, scope))
     most = (info.max_group_size if info else 0) or selector.members_per_group
     host_order = all(field.startswith("m.") for field in selector.fields)
-    return ActionProfile(name, size, most, "crc32c", inputs, selector_host_order=host_order)
+    return ActionProfile(
+        name, size, most, "swx_selector", inputs, host_order, selector_slots=selector.members_per_group
+    )
 
 
 def _selector_inputs(profile: ProfileDecl, layout: Layout, scope: Scope) -> Iterable[Operand]:

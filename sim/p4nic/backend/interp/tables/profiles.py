@@ -12,7 +12,7 @@ from typing import final
 from p4nic.backend.api import GroupRef, MemberRef
 from p4nic.backend.interp.tables.entry import ActionCode
 from p4nic.backend.interp.tables.matching import matches
-from p4nic.ir.program import ActionCall, Match
+from p4nic.ir.program import ActionCall, ActionProfile, Match
 
 Selector = Callable[[list[int], Json], int]
 """Generated: the hash of the selector's inputs, from (field slots, packet)."""
@@ -33,7 +33,8 @@ class BoundAction:
 class Profile:
     """The members and groups of one action profile."""
 
-    def __init__(self, actions: Mapping[str, ActionCode]) -> None:
+    def __init__(self, spec: ActionProfile, actions: Mapping[str, ActionCode]) -> None:
+        self._spec = spec
         self._actions = actions
         self.members: dict[int, BoundAction] = {}
         self.groups: dict[int, tuple[int, ...]] = {}
@@ -46,11 +47,11 @@ class Profile:
             self.members[member_id] = BoundAction(self._actions[call.action], call.args)
 
     def set_group(self, group_id: int, members: tuple[tuple[int, int], ...] | None) -> None:
-        """Lay the members out by ascending id, each repeated by its weight; None removes the group."""
+        """Lay the members out as the profile says; None removes the group."""
         if members is None:
             self.groups.pop(group_id, None)
         else:
-            self.groups[group_id] = tuple(m for m, weight in sorted(members) for _ in range(weight))
+            self.groups[group_id] = self._spec.layout(members)
 
     def select(
         self, ref: MemberRef | GroupRef, selector: Selector | None, fields: list[int], packet: Json

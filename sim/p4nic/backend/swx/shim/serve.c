@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_malloc.h>
+
 #include "shim.h"
 
 /* In librte_pipeline.a, without a header of their own: how DPDK's own tools read a .spec. */
@@ -85,6 +87,17 @@ static int32_t build(struct request *r)
 	return 0;
 }
 
+/* Bytes of DPDK's heap in use. */
+static int32_t heap(void)
+{
+	struct rte_malloc_socket_stats s;
+
+	if (rte_malloc_get_socket_stats(0, &s))
+		return -1;
+	put_u64(s.heap_allocsz_bytes);
+	return 0;
+}
+
 static int32_t dispatch(uint8_t operation, struct request *r)
 {
 	switch (operation) {
@@ -124,6 +137,8 @@ static int32_t dispatch(uint8_t operation, struct request *r)
 		return learned_find(r);
 	case 19:
 		return learned_delete(r);
+	case 22:
+		return heap();
 	case 20:
 		return measure(r);
 	default:

@@ -1,8 +1,8 @@
 """A program like IPDK's for Kubernetes offload, on real DPDK and in the interpreter, packet by packet.
 
-Its metadata have 291 bytes, as p4c-dpdk lays them out, and DPDK's instructions reach 256. Moved about, so that what instructions
-use lies in front, the same program must do the same on both: flows that refresh and flows that do not,
-endpoints chosen by the selector, checksums at both zeros, frames cut anywhere.
+Its metadata have 291 bytes, as p4c-dpdk lays them out, and DPDK's instructions reach 256. Moved about, so
+that what instructions use lies in front, the same program must do the same on both: flows that refresh and
+flows that do not, endpoints chosen by the selector, checksums at both zeros, frames cut anywhere.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ def original() -> Program:
 
 @pytest.fixture(scope="module")
 def reachable() -> Program:
-    """The notes, which only a register array gets, moved behind everything else, and half of them left out of
-    reach of no instruction that matters."""
+    """The notes, which only a register array gets, moved behind everything else; nothing touches them."""
     text = SPEC.read_text(encoding="utf-8")
     notes = "".join(re.findall(r"\tbit<64> local_metadata_note_\d+\n", text))
     text = re.sub(r"\tbit<64> local_metadata_note_\d+\n", "", text)

@@ -167,9 +167,9 @@ class ActionProfile:
     group's weights.
 
     A group's members are laid out by ascending member id, each repeated by its weight; with `selector_slots`
-    they are spread over that many places, as DPDK does. `selector_host_order` and `selector_skip_invalid` are Hash's `host_order` and `skip_invalid`. `sum_of_members`: sizes count
-    members, not weights, and no member weighs more than `max_member_weight` (0: any). `weights_disallowed`:
-    all members weigh the same.
+    they are spread over that many places, as DPDK does. `selector_host_order` and `selector_skip_invalid`
+    are Hash's `host_order` and `skip_invalid`. `sum_of_members`: sizes count members, not weights, and no
+    member weighs more than `max_member_weight` (0: any). `weights_disallowed`: all members weigh the same.
     """
 
     name: str

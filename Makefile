@@ -54,8 +54,8 @@ fmt: setup ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format .
 
 .PHONY: ptf
-ptf: setup ## Run the PTF suites with the ptf command (ARGS="..." are passed on)
-	@$(PY) ptf_tests/run_ptf.py $(ARGS)
+ptf: setup ## Run the PTF suites with the ptf command (TESTBED=testbeds/swx.yaml, ARGS="..." are passed on)
+	@$(PY) ptf_tests/run_ptf.py $(TESTBED) $(ARGS)
 
 .PHONY: bench
 bench: setup ## Measure and print every number the documentation quotes

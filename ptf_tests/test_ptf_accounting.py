@@ -12,14 +12,18 @@ from typing import Any, NamedTuple
 
 import pytest
 from ptf.dataplane import DataPlane
+from scapy.layers.inet import TCP
 
 from harness import environment
 from harness.lb_base import LbTest
-from harness.packets import tcp
+from harness.packets import built, ones_complement_sum, tcp
+from harness.profile import Finding, Profile
 from harness.testbed import Testbed
 from harness.topology import POD1, POD2, frame_to
 from lbctl.hashing import Target
 
+LACKS = {"length_checks": Finding("it cannot count bytes", "its manual says so")}
+PROFILE = Profile(Target.PNA, lacks=LACKS)
 FRAME = bytes(frame_to(POD2, tcp(POD1, POD2, 1, 2), Target.PNA))
 
 
@@ -36,19 +40,30 @@ class _Queues:
     def __init__(self) -> None:
         self.frames: list[_Poll] = []
 
-    def poll(self, device_number: int, port_number: int | None = None, timeout: float = 0) -> Any:
+    def poll(
+        self,
+        device_number: int,
+        port_number: int | None = None,
+        timeout: float = 0,
+        exp_pkt: bytes | None = None,
+    ) -> Any:
         for frame in self.frames:
-            if port_number in (None, frame.port):
+            if port_number in (None, frame.port) and exp_pkt in (None, frame.packet):
                 self.frames.remove(frame)
                 return frame
         return self.PollFailure(None, [], 0)
 
 
-def verdict(monkeypatch: pytest.MonkeyPatch, body: Callable[[Any, _Queues, dict[str, int]], None]) -> str:
+def verdict(
+    monkeypatch: pytest.MonkeyPatch,
+    body: Callable[[Any, _Queues, dict[str, int]], None],
+    profile: Profile = PROFILE,
+) -> str:
     """Run `body(test, queues, drop counters)` as a suite; "" or what failed."""
     queues, counters = _Queues(), {"no_route": 5, "martian": 0}
     made = SimpleNamespace(
-        testbed=Testbed("fake", Target.PNA, lacks={"length_checks": "it cannot count bytes"}),
+        testbed=Testbed("fake", "p4runtime", profile),
+        profile=profile,
         dataplane=queues,
         time=object(),
         reset=lambda: None,
@@ -127,3 +142,35 @@ def test_a_wrong_checksum_that_was_expected_so(monkeypatch: pytest.MonkeyPatch) 
 def test_a_lack_skips_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     said = verdict(monkeypatch, lambda test, queues, counters: test.requires("length_checks"))
     assert said == "length_checks: it cannot count bytes"
+
+
+def _sent_late(test: LbTest, queues: _Queues, counters: dict[str, int]) -> None:
+    overtaken = bytes(frame_to(POD2, tcp(POD1, POD2, 7, 8), Target.PNA))
+    queues.frames += [_Poll(2, overtaken), _Poll(2, FRAME)]
+    test.expect(POD2, tcp(POD1, POD2, 1, 2))
+    test.expect(POD2, tcp(POD1, POD2, 7, 8))
+
+
+def test_frames_may_overtake_each_other_only_where_the_profile_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "TCP.dport" in verdict(monkeypatch, _sent_late) or "expected" in verdict(monkeypatch, _sent_late)
+    reorders = Profile(Target.PNA, differs={"reordering": Finding("two rings", "seen with two cores")})
+    assert verdict(monkeypatch, _sent_late, reorders) == ""
+
+
+def test_a_checksum_of_ffff_for_0_only_where_the_profile_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The last two bytes of the payload make TCP's checksum 0.
+    whole = built(tcp(POD1, POD2, 1, 2, "PA", b"xx"))
+    payload = (ones_complement_sum(b"xx" + whole[TCP].chksum.to_bytes(2, "big"))).to_bytes(2, "big")
+    packet = tcp(POD1, POD2, 1, 2, "PA", payload)
+    frame = bytes(frame_to(POD2, packet, Target.PNA))
+    assert frame[50:52] == b"\0\0"
+
+    def body(test: LbTest, queues: _Queues, counters: dict[str, int]) -> None:
+        queues.frames.append(_Poll(2, frame[:50] + b"\xff\xff" + frame[52:]))
+        test.expect(POD2, packet)
+
+    assert "chksum" in verdict(monkeypatch, body)
+    swapped = {"zero_checksum_as_ffff": Finding("never writes zero", "section 4.2 of its manual")}
+    assert verdict(monkeypatch, body, Profile(Target.PNA, differs=swapped)) == ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
@@ -12,7 +11,6 @@ from scapy.layers.l2 import Ether
 from harness.cluster import endpoint, service
 from harness.oracle import chosen, slots
 from harness.packets import built, difference, tcp, translated, udp, unlike, wrong_checksums
-from harness.testbed import load_testbed, shipped_testbeds
 from harness.topology import POD1, POD2, POD3, REMOTE_B, five_tuple, frame_from, frame_to
 from lbctl.hashing import Target
 
@@ -83,23 +81,3 @@ def test_the_oracle_knows_weights_and_the_two_hashes() -> None:
 def test_fragments_have_no_ports() -> None:
     later = built(IP(src=POD1.ip, dst=POD2.ip, proto=17, frag=5) / b"\0\1\0\2\0\x08\0\0")
     assert (five_tuple(later).sport, five_tuple(later).dport) == (0, 0)
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("{name: x, hash: pna, launch: [a], speed: 9}", "unknown key 'speed'"),
-        ("{name: x, hash: pna}", "give `launch`, or `p4runtime` and `ports`"),
-        ("{name: x, hash: pna, launch: [a], lacks: {wings: it has no wings}}", "no capability 'wings'"),
-        ("{name: x, hash: pna, launch: [a], lacks: {virtual_time: no}}", "say in a sentence why"),
-    ],
-)
-def test_a_wrong_testbed_file_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
-    path = tmp_path / "wrong.yaml"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=sentence):
-        load_testbed(path)
-
-
-def test_both_artifacts_are_on_a_testbed() -> None:
-    assert {testbed.target for testbed in shipped_testbeds()} == set(Target)

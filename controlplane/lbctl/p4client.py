@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,6 +65,15 @@ _GONE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files: who may have signed the switch's certificate, and what we show it (mutual TLS)."""
+
+    ca: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+
 class P4RuntimeTransport:
     """One P4Runtime device at `address` (host:port or unix:path).
 
@@ -80,13 +90,18 @@ class P4RuntimeTransport:
         artifact: tuple[Path, Path] | None = None,
         connect_timeout: float = 10.0,
         reader: bool = False,
+        tls: TlsFiles | None = None,
     ) -> None:
         self._address = address
         self._timeout = connect_timeout
         self._reader = reader
         p4info, blob = artifact if artifact is not None else (None, None)
         self._options = finsy.SwitchOptions(
-            p4info=p4info, p4blob=blob, device_id=device_id, initial_election_id=election_id
+            p4info=p4info,
+            p4blob=blob,
+            device_id=device_id,
+            initial_election_id=election_id,
+            channel_credentials=_credentials(tls),
         )
         self._switch: finsy.Switch | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -330,6 +345,10 @@ def _reasons_of(switch: finsy.Switch) -> list[finsy.P4ClientError]:
 
     switch._ready = keeping  # type: ignore[method-assign]
     return reasons
+
+
+def _credentials(tls: TlsFiles | None) -> finsy.GRPCCredentialsTLS | None:
+    return finsy.GRPCCredentialsTLS(cacert=tls.ca, cert=tls.certificate, private_key=tls.key) if tls else None
 
 
 def _refused_pipeline(error: finsy.P4ClientError, where: str) -> SwitchError:

@@ -23,14 +23,14 @@ from ptf.dataplane import DataPlane
 
 from harness.p4runtime_reader import P4RuntimeReader, SimulatedTime
 from harness.recording_transport import RecordingTransport
-from harness.target_process import TargetProcess
+from harness.start import Running, from_environment, profile_of, start
 from harness.testbed import Testbed, load_testbed
-from harness.topology import HOSTS, NODE_CONFIG, SPARE_PORT
+from harness.topology import wired
+from harness.unix_port import port_class
 from lbctl.controller import Controller
 from lbctl.model import Cluster
-from lbctl.p4client import P4RuntimeTransport
+from lbctl.p4client import P4RuntimeTransport, TlsFiles
 
-PORTS = tuple(sorted({SPARE_PORT, *(host.port for host in HOSTS)}))
 _SHORT_LIVES_S = 130.0  # longer than every memory of a flow that is no flow entry
 _EVENTUALLY_S = 10.0
 _QUIET_S = 0.05
@@ -44,28 +44,33 @@ class Environment:
         self, testbed: Testbed, options: Sequence[str] = (), dataplane: DataPlane | None = None
     ) -> None:
         """`options` are passed to the target when it is ours to start."""
-        self.testbed = testbed
-        self.process: TargetProcess | None = None
-        ports, where = testbed.ports, testbed.p4runtime
-        if where is None or options:
-            self.process = TargetProcess((*testbed.launch, *options), PORTS)
-            ports, where = self.process.ports, self.process.address
+        self.testbed, self.profile = testbed, profile_of(testbed)
+        running = (None if options else from_environment(testbed)) or start(testbed, options)
+        self.process = running.process
         self._own_dataplane = dataplane is None or bool(options)
         self.dataplane: Any = dataplane
         if self._own_dataplane:
-            self.dataplane = DataPlane(ptf.config)
-            for number, interface in ports.items():
+            portclass = port_class(testbed.loopback)
+            self.dataplane = DataPlane({**ptf.config, "dataplane": {"portclass": portclass}})
+            for number, interface in running.interfaces.items():
                 self.dataplane.port_add(interface, 0, number)
-        self._channel = grpc.insecure_channel(where)
-        self._reader = P4RuntimeReader(self._channel, testbed.device_id)
-        self.time = None if "virtual_time" in testbed.lacks else SimulatedTime(self._channel)
-        self.transport = RecordingTransport(P4RuntimeTransport(where, testbed.device_id, _next_election()))
-        self.controller = Controller(where, testbed.device_id, node=NODE_CONFIG, transport=self.transport)
+        where, device_id = running.address, running.device_id
+        self._channel = _channel(running)
+        self._reader = P4RuntimeReader(self._channel, device_id)
+        self.time = None if "virtual_time" in self.profile.lacks else SimulatedTime(self._channel)
+        self.transport = RecordingTransport(
+            P4RuntimeTransport(
+                where, device_id, _next_election(), artifact=running.pipeline, tls=_tls(running)
+            )
+        )
+        node = wired(running.device_ports)
+        self.controller = Controller(where, device_id, node=node, transport=self.transport)
         self.controller.start()
 
     def settle(self) -> None:
         """Return when everything sent so far has had its effect and waits in PTF's queues."""
         if self.time is None:
+            self._wait_for_quiet()
             return
         self.time.drain()
         sockets = list(self.dataplane.ports.values())
@@ -74,6 +79,18 @@ class Environment:
         # PTF's thread takes a frame out of its socket and into its queue under this lock.
         with self.dataplane.cvar:
             pass
+
+    def _wait_for_quiet(self) -> None:
+        """A target without `drain`: no frame and no drop for the testbed's quiet time."""
+        seen: Any = None
+        while seen != (now := self._activity()):
+            seen = now
+            time.sleep(self.testbed.timeouts.quiet)
+
+    def _activity(self) -> tuple[dict[str, int], list[int]]:
+        with self.dataplane.cvar:
+            queues = [len(queue) for queue in self.dataplane.packet_queues.values()]
+        return self.drops(), queues
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and the control plane deal with what expired."""
@@ -87,7 +104,7 @@ class Environment:
     def learned(self) -> None:
         """Let a control plane that learns from digests catch up."""
         self.settle()
-        if "data_plane_learning" in self.testbed.lacks:
+        if "data_plane_learning" in self.profile.lacks:
             self.controller.wait_idle(quiet=_QUIET_S)
 
     def drops(self) -> dict[str, int]:
@@ -120,6 +137,21 @@ class Environment:
                 port.close()
         if self.process is not None:
             self.process.stop(keep_log)
+
+
+def _tls(running: Running) -> TlsFiles | None:
+    tls = running.tls
+    return TlsFiles(tls.ca, tls.certificate, tls.key) if tls is not None else None
+
+
+def _channel(running: Running) -> grpc.Channel:
+    tls = running.tls
+    if tls is None:
+        return grpc.insecure_channel(running.address)
+    own = (tls.key, tls.certificate) if tls.key is not None and tls.certificate is not None else ()
+    key, certificate = (path.read_bytes() for path in own) if own else (None, None)
+    credentials = grpc.ssl_channel_credentials(tls.ca.read_bytes(), key, certificate)
+    return grpc.secure_channel(running.address, credentials)
 
 
 def eventually(happened: Callable[[], bool]) -> bool:

@@ -125,6 +125,31 @@ def _wrong_in(ether: Packet, where: str) -> list[str]:
     return wrong
 
 
+def same_but_zero_checksums(expected: bytes, seen: bytes) -> bool:
+    """Equal, where a 16-bit checksum of 0x0000 may also be 0xFFFF: the same number in one's complement."""
+    if len(expected) != len(seen):
+        return False
+    at = _checksum_offsets(expected)
+    apart = {
+        offset & ~1 for offset, pair in enumerate(zip(expected, seen, strict=True)) if pair[0] != pair[1]
+    }
+    return all(
+        offset in at and {expected[offset : offset + 2], seen[offset : offset + 2]} == {b"\0\0", b"\xff\xff"}
+        for offset in apart
+    )
+
+
+def _checksum_offsets(frame: bytes) -> set[int]:
+    """Where the checksums of an Ethernet frame with one IPv4 header are; all of them are at even offsets."""
+    ether = Ether(frame)
+    if IP not in ether:
+        return set()
+    ip = ether[IP]
+    start = len(frame) - len(ip) - len(ether.getlayer("Padding") or b"")
+    transport = start + ip.ihl * 4
+    return {start + 10} | {transport + {6: 16, 17: 6, 1: 2}[ip.proto] for _ in "x" if ip.proto in (1, 6, 17)}
+
+
 def difference(expected: bytes, seen: bytes) -> str:
     """What differs between two frames, field by field where both dissect alike."""
     lines = []

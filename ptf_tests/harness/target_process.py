@@ -1,7 +1,7 @@
 """A `p4nic serve` process of our own, with its ports as Unix sockets in a folder of its own.
 
 In: a testbed's `launch` arguments and more options. Out: its P4Runtime address and its ports. Called by
-`environment` and `run_ptf`. The log stays in the folder; `stop` removes the folder unless it is to be kept.
+`start`. The log stays in the folder; `stop` removes the folder unless it is to be kept.
 """
 
 from __future__ import annotations
@@ -18,18 +18,24 @@ from pathlib import Path
 
 from harness.testbed import REPOSITORY
 
-_PATIENCE_S = 60.0
-
 
 class TargetError(RuntimeError):
     """The target did not start; the message has the end of its log."""
+
+
+class TargetAbsent(TargetError):
+    """This machine has no such target, or may not start it; the message says what is missing."""
 
 
 class TargetProcess:
     """Started by the constructor. `address`: of P4Runtime; `ports`: number -> interface name of our end."""
 
     def __init__(
-        self, launch: Sequence[str], numbers: Sequence[int], veths: Mapping[int, str] | None = None
+        self,
+        launch: Sequence[str],
+        numbers: Sequence[int],
+        veths: Mapping[int, str] | None = None,
+        patience_s: float = 60.0,
     ) -> None:
         """`veths`: port number -> network interface of the target, in place of Unix sockets."""
         self.folder = Path(tempfile.mkdtemp(prefix="p4nic-ptf-"))
@@ -45,14 +51,16 @@ class TargetProcess:
             self._process = subprocess.Popen(
                 command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
             )
-        self.address = self._wait()
+        self.address = self._wait(patience_s)
 
-    def _wait(self) -> str:
-        deadline = time.monotonic() + _PATIENCE_S
+    def _wait(self, patience_s: float) -> str:
+        deadline = time.monotonic() + patience_s
         while not self._ready.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 said = self.log.read_text()[-2000:]
                 self.stop()
+                if "make setup-dpdk" in said:
+                    raise TargetAbsent(said.strip().removeprefix("p4nic: "))
                 raise TargetError(f"the target did not start: {said}")
             time.sleep(0.02)
         return str(json.loads(self._ready.read_text())["grpc"])

@@ -3,13 +3,15 @@
     POD1..POD8  on ports 1..8: local pods           CLIENT          beyond the router on port 0
     NODE        on port 15: the node itself         REMOTE_B, _C    pods of node-b, node-c: VXLAN on port 0
 
-In: testbeds/node.yaml, the file the control plane gets as well. Out: `Host`s, and for a bare IP packet the
-frame a host would send (`frame_from`) or must receive (`frame_to`). Called by `lb_base` and the suites.
+In: testbeds/topology/node.yaml, the file the control plane gets as well. Out: `Host`s, and for a bare IP
+packet the frame a host would send (`frame_from`) or must receive (`frame_to`). Called by `lb_base` and the
+suites.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, assert_never
 
@@ -19,10 +21,10 @@ from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet
 
 from lbctl.hashing import FiveTuple, Target, flow_hash
-from lbctl.model import NodePeer, ip_text, mac_text
+from lbctl.model import NodeConfig, NodePeer, ip_text, mac_text
 from lbctl.nodefile import load_node_config
 
-NODE_CONFIG = load_node_config(Path(__file__).resolve().parents[1] / "testbeds" / "node.yaml")
+NODE_CONFIG = load_node_config(Path(__file__).resolve().parents[2] / "testbeds" / "topology" / "node.yaml")
 
 UPLINK_PORT = NODE_CONFIG.uplink_port
 SPARE_PORT = 9  # connected, and given to nobody by the node file
@@ -74,6 +76,25 @@ REMOTE_B = _remote("remote-b", "10.244.2.21", "node-b")
 REMOTE_B2 = _remote("remote-b2", "10.244.2.22", "node-b")
 REMOTE_C = _remote("remote-c", "10.244.3.31", "node-c")
 HOSTS = (*PODS, NODE, CLIENT, OTHER_CLIENT, REMOTE_B, REMOTE_B2, REMOTE_C)
+
+# What a testbed binds to a device's ports. The numbers are the suites' own, and PTF's.
+ROLES = {
+    "uplink": UPLINK_PORT,
+    "node": NODE.port,
+    "spare": SPARE_PORT,
+    **{pod.name: pod.port for pod in PODS},
+}
+PORTS = tuple(sorted(ROLES.values()))
+
+
+def wired(device_ports: Mapping[int, int]) -> NodeConfig:
+    """The node file for a device whose ports have other numbers: suites' number -> the device's."""
+    return replace(
+        NODE_CONFIG,
+        uplink_port=device_ports[UPLINK_PORT],
+        host_port=device_ports[NODE.port],
+        pods=tuple(replace(pod, port=device_ports[pod.port]) for pod in NODE_CONFIG.pods),
+    )
 
 
 def host_at(ip: str) -> Host:

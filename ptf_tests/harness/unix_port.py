@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from ptf.dataplane import DataPlanePortIface, DataPlanePortLinux
@@ -59,6 +61,41 @@ class UnixPort(DataPlanePortIface):
 
     def mac(self) -> None:
         """A socket has no address."""
+
+
+class EchoedPort:
+    """A port whose other end echoes every frame it is sent (loopback): one copy of each is not received.
+
+    It looks like the port inside, so that PTF selects on that one's socket.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._echoes: Counter[bytes] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def get_packet_source(self) -> EchoedPort:
+        return self
+
+    def send(self, packet: bytes) -> int:
+        # Counted first: the echo may be there before `send` returns.
+        self._echoes[packet] += 1
+        return int(self._inner.send(packet))
+
+    def recv(self) -> Any:
+        """As the port inside; None (PTF goes on waiting) for a frame of our own that came back."""
+        received = self._inner.get_packet_source().recv()
+        if received is None or not self._echoes[received[2]]:
+            return received
+        self._echoes[received[2]] -= 1
+        return None
+
+
+def port_class(loopback: bool) -> Callable[..., Any]:
+    """What PTF calls to open a port; `loopback`: its other end echoes."""
+    return (lambda *arguments, **more: EchoedPort(open_port(*arguments, **more))) if loopback else open_port
 
 
 def open_port(interface_name: str, device_number: int, port_number: int, config: Any = None) -> Any:

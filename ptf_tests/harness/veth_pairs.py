@@ -5,16 +5,19 @@ In: port numbers. Out: number -> (the target's end, the suites' end). Called by 
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+_serial = itertools.count()
+
 
 @contextmanager
 def veth_pairs(numbers: Sequence[int]) -> Iterator[dict[int, tuple[str, str]]]:
     """Make one pair for each port and remove them at the end. Raises RuntimeError with what `ip` said."""
-    tag = os.getpid() % 10_000
+    tag = f"{os.getpid() % 100_000}{next(_serial)}"
     pairs = {number: (f"pt{tag}-{number}", f"pp{tag}-{number}") for number in numbers}
     made: list[str] = []
     try:

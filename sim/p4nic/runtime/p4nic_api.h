@@ -232,7 +232,8 @@ i64 p4_insert(
     u32 id = id_of(t, x);
     x->origin = (u8)origin;
     x->last_ns = now_ns;
-    t->timeout[id] = timeout_ns;
+    if (t->timeout[id] != timeout_ns) /* untouched memory stays untouched */
+        t->timeout[id] = timeout_ns;
     entry_action(t, x, action, kind, args, args_bytes);
     if (t->in_ranges)
         memcpy(args_of(t, x) + t->args_size, bounds, 2 * t->key_size);
@@ -262,7 +263,7 @@ void p4_modify(
         t->timeout[id] = timeout_ns;
     }
     x->last_ns = now_ns;
-    x->queued = 0;
+    x->reported = 0;
     arm(t, x);
 }
 
@@ -336,46 +337,50 @@ void p4_set_entry_meter(struct engine *e, u32 table, u32 id, u32 kind, u64 cir, 
     meter_set(&e->tables[table].meters[id], kind, cir, cburst, pir, pburst);
 }
 
-/* The table whose timer is next; equal deadlines in order of insertion. */
-UNUSED static i64 next_timer(struct engine *e, u64 *deadline)
+int p4_next_expiry(struct engine *e, u64 *deadline)
+{
+    int found = 0;
+    control_lock(e);
+    for (int i = 0; i < N_TABLES; i++) {
+        u64 due = 0;
+        if (!timer_next(&e->tables[i], &due) || (found && due >= *deadline))
+            continue;
+        found = 1;
+        *deadline = due;
+    }
+    control_unlock(e);
+    return found;
+}
+
+/* The table whose heap has the earliest; equal deadlines in order of insertion. */
+UNUSED static i64 due_table(struct engine *e, u64 now_ns)
 {
     i64 best = -1;
     for (int i = 0; i < N_TABLES; i++) {
         struct table *t = &e->tables[i];
         u64 due = 0;
-        if (!timer_next(t, &due))
+        timer_advance(t, now_ns);
+        if (!timer_front(t, &due) || due > now_ns)
             continue;
-        if (best >= 0 && (due > *deadline || (due == *deadline &&
-                t->sequence[t->heap.items[0].id] > e->tables[best].sequence[e->tables[best].heap.items[0].id])))
-            continue;
-        best = i;
-        *deadline = due;
+        if (best < 0 || earlier(&t->wheel.front.items[0], &e->tables[best].wheel.front.items[0]))
+            best = i;
     }
     return best;
-}
-
-int p4_next_expiry(struct engine *e, u64 *deadline)
-{
-    control_lock(e);
-    int found = next_timer(e, deadline) >= 0;
-    control_unlock(e);
-    return found;
 }
 
 /* One entry whose time is up, disarmed; -1 if there is none. */
 i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
 {
-    u64 deadline = 0;
-    i64 at = next_timer(e, &deadline);
-    if (at < 0 || deadline > now_ns)
+    i64 at = due_table(e, now_ns);
+    if (at < 0)
         return -1;
     struct table *t = &e->tables[at];
-    u32 id = t->heap.items[0].id;
+    u32 id = t->wheel.front.items[0].id;
     struct entry *x = entry_at(t, id);
-    heap_pop(&t->heap);
-    x->queued = 0;
-    if (x->origin != ORIGIN_LEARNED) /* it stays, and its timer starts anew */
-        start_timer(t, x, now_ns + (timeout_of(t, id, x) > REPEAT_NS ? timeout_of(t, id, x) : REPEAT_NS));
+    heap_pop(&t->wheel.front);
+    x->slot = 0;
+    if (x->origin != ORIGIN_LEARNED)
+        timer_repeat(t, x, now_ns);
     e->workers[0]->statistics[STAT_EXPIRED]++;
     *table = (u32)at;
     return id;

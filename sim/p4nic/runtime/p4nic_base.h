@@ -136,7 +136,7 @@ INLINE u128 get_bits(const u8 *p, u64 at, u32 width)
  * and nothing is copied when a table grows. Huge pages, because random access to 4 KiB ones misses the TLB. */
 #define HUGE_PAGE ((size_t)2 << 20)
 
-UNUSED static void *reserve(size_t bytes)
+UNUSED static void *reserve_pages(size_t bytes, int huge)
 {
     size_t size = bytes ? bytes : 1;
     if (size >= HUGE_PAGE)
@@ -144,10 +144,12 @@ UNUSED static void *reserve(size_t bytes)
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
-    if (size >= HUGE_PAGE)
+    if (huge && size >= HUGE_PAGE)
         (void)madvise(p, size, MADV_HUGEPAGE);
     return p;
 }
+
+UNUSED static void *reserve(size_t bytes) { return reserve_pages(bytes, 1); }
 
 UNUSED static void release(void *p, size_t bytes)
 {

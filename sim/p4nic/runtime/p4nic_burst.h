@@ -1,10 +1,10 @@
 /* Running packets: alone, and in bursts.
  *
  * A burst runs speculatively first: each packet until it would look into a table too large for the near caches;
- * there its bucket is prefetched and the next packet goes on. Nothing is written meanwhile: effects whose order
- * does not matter wait in the packet, anything else ends its speculation ("slow"). Then packets are committed in
- * order: a slow one runs for real at its turn, and one whose lookups a slow one has made untrue runs again. So the
- * outcome is that of one packet after the other. */
+ * there its bucket is prefetched and the next packet goes on. Nothing is written meanwhile: effects that the packet
+ * itself does not see wait in it, anything else ends its speculation ("slow"). Then packets are committed in order:
+ * a slow one runs for real at its turn, and one whose lookups an earlier one has made untrue (it missed a key that
+ * has been learned since, or an entry went) runs again. So the outcome is that of one packet after the other. */
 #ifndef P4NIC_BURST_H
 #define P4NIC_BURST_H
 
@@ -30,7 +30,7 @@ UNUSED static void pass_start(struct worker *w, struct ctx *c, const u8 *data, u
     p->resume = 0;
     p->speculative = (u8)speculative;
     p->parse_only = 0;
-    p->passes = p->missed = p->effects = 0;
+    p->passes = p->effects = p->missed_count = p->pendings = 0;
     p->fuel = FUEL;
     p->cloned = p->resubmitted = p->recirculated = p->limited = p->mirrored = 0;
     for (u32 i = 0; i < PATH_WORDS; i++)
@@ -90,7 +90,8 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
     u32 count[RESUME_POINTS] = {0};
     w->now_ns = now_ns;
     w->sent_count = 0;
-    w->stale = w->stale_all = 0;
+    w->stale_all = 0;
+    fresh_reset(&w->fresh);
     arena_reset(w);
     for (u32 i = 0; i < n; i++) {
         if (i + 4 < n)
@@ -120,17 +121,24 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
     }
     for (u32 i = 0; i < n; i++) {
         struct pass *p = &w->contexts[i].p;
-        int untrue = w->stale_all || (p->missed & w->stale);
+        int learns = p->pendings != 0; /* under the lock, if others may */
+        if (learns)
+            engine_lock(w);
+        int untrue = is_untrue(w, p) || (unlikely(w->engine->shared) && is_known(w, p));
         if (unlikely(status[i] == ST_SLOW || untrue)) {
             w->slow_packets += status[i] == ST_SLOW;
             w->rerun_packets += untrue != 0;
             run_for_real(w, i, &in[i]);
+            if (learns)
+                engine_unlock(w);
             continue;
         }
         pass_commit(w, p);
         w->results[i] = (struct result){w->sent_count, status[i] == ST_SENT, p->reason};
         if (status[i] == ST_SENT)
             send_frame(w, (u32)p->transmit, p->out, p->out_length);
+        if (learns)
+            engine_unlock(w);
     }
 }
 

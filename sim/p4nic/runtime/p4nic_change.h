@@ -2,7 +2,7 @@
  * (p4nic_api.h) and by Learn and Forget. */
 #ifndef P4NIC_CHANGE_H
 #define P4NIC_CHANGE_H
-#include "p4nic_table.h"
+#include "p4nic_ageing.h"
 
 #ifndef FAR_BYTES
 #define FAR_BYTES (256u << 10) /* tables beyond this miss the second-level cache often enough to prefetch */
@@ -18,11 +18,12 @@ COLD int table_start(struct table *t, u32 number, u32 capacity, u32 key, u32 arg
     size_t n = capacity;
     t->entries = reserve(n * entry_bytes);
     t->sequence = reserve(n * 8);
-    t->deadline = reserve(n * 8);
     t->timeout = reserve(n * 8);
+    t->repeat = reserve(n * 8);
     t->freed = reserve(n * 4);
     t->default_args = calloc(1, args ? args : 1);
-    if (!t->entries || !t->sequence || !t->deadline || !t->timeout || !t->freed || !t->default_args)
+    t->wheel.links = reserve(n * sizeof *t->wheel.links);
+    if (!t->entries || !t->sequence || !t->timeout || !t->repeat || !t->freed || !t->wheel.links || !t->default_args)
         return 0;
     if (t->masked) {
         t->priority = reserve(n * 8);
@@ -30,7 +31,7 @@ COLD int table_start(struct table *t, u32 number, u32 capacity, u32 key, u32 arg
         t->group_of = reserve(n * 4);
         return t->priority && t->next && t->group_of;
     }
-    return index_start(&t->index);
+    return index_start(&t->index, capacity, 1);
 }
 
 COLD void group_end(struct group *g)
@@ -45,8 +46,8 @@ COLD void table_end(struct table *t)
     size_t n = t->capacity;
     release(t->entries, n * t->entry_size);
     release(t->sequence, n * 8);
-    release(t->deadline, n * 8);
     release(t->timeout, n * 8);
+    release(t->repeat, n * 8);
     release(t->freed, n * 4);
     release(t->priority, n * 8);
     release(t->next, n * 4);
@@ -56,32 +57,56 @@ COLD void table_end(struct table *t)
     free(t->groups);
     index_end(&t->index);
     retired_free(&t->retired);
-    free(t->heap.items);
+    release(t->wheel.links, n * sizeof *t->wheel.links);
+    free(t->wheel.front.items);
     free(t->default_args);
 }
 
-COLD int index_grow(const struct table *t, struct index *x)
+#define CHAIN 32 /* buckets of one chain that a split looks through */
+
+/* Divide the next bucket between itself and its twin. Readers see each entry at the old or at the new place: the
+ * new ones are filled first, then the shape says so, then the old ones are cleared. A chain that is too long stays. */
+UNUSED static void index_split(const struct table *t, struct index *x)
 {
-    struct index wider = {NULL, x->size < 1u << 20 ? x->size * 2 : x->size + x->size / 2, x->count};
-    wider.buckets = reserve(wider.size * sizeof *wider.buckets);
-    if (wider.buckets == NULL)
-        return 0;
-    for (u32 at = 0; at < x->size; at++)
-        for (u32 slot = 0; slot < SLOTS; slot++)
-            if (x->buckets[at].tag[slot]) {
-                u32 id = x->buckets[at].id[slot];
-                index_place(&wider, key_hash(t, key_of(entry_at(t, id))), id);
-            }
-    index_end(x);
-    *x = wider;
-    return 1;
+    u32 mask = (u32)x->shape, from = (u32)(x->shape >> 32), to = from + mask + 1, buckets = 0;
+    u8 moved[CHAIN] = {0};
+    if (2 * (u64)mask + 2 + INDEX_SLACK > x->limit)
+        return;
+    for (u32 more = 1; more; buckets++) {
+        const struct bucket *b = &x->buckets[from + buckets];
+        if (buckets == CHAIN)
+            return;
+        u32 used = ~slots_with(b, 0) & 0xff;
+        for (u32 slots = used; slots; slots &= slots - 1)
+            __builtin_prefetch(entry_at(t, b->id[__builtin_ctz(slots)]));
+        for (u32 slots = used; slots; slots &= slots - 1) {
+            u32 slot = (u32)__builtin_ctz(slots);
+            u64 hash = key_hash(t, key_of(entry_at(t, b->id[slot])));
+            if (((u32)(hash >> 32) & (2 * mask + 1)) == to)
+                moved[buckets] |= (u8)(1u << slot);
+        }
+        more = b->passed;
+    }
+    for (u32 i = 0; i < buckets; i++) {
+        const struct bucket *b = &x->buckets[from + i];
+        for (u32 slots = moved[i]; slots; slots &= slots - 1) {
+            u32 slot = (u32)__builtin_ctz(slots);
+            (void)index_place(x, to, b->tag[slot], b->id[slot]); /* the slack is far behind any twin */
+        }
+    }
+    u64 shape = from == mask ? 2 * (u64)mask + 1 : (u64)(from + 1) << 32 | mask;
+    publish(&x->shape, shape);
+    for (u32 i = 0; i < buckets; i++)
+        for (u32 slots = moved[i]; slots; slots &= slots - 1)
+            index_clear_slot(x, from, from + i, (u32)__builtin_ctz(slots));
 }
 
 UNUSED static int index_add(const struct table *t, struct index *x, u64 hash, u32 id)
 {
-    if (x->count >= x->size * 6 && !index_grow(t, x))
+    if (unlikely(index_wants_split(x)))
+        index_split(t, x);
+    if (!index_place(x, home_of(x->shape, hash), hash, id))
         return 0;
-    index_place(x, hash, id);
     x->count++;
     return 1;
 }
@@ -116,7 +141,7 @@ COLD struct group *group_for(struct table *t, const u8 *mask)
     if (g == NULL)
         return NULL;
     g->mask = malloc(t->key_size);
-    if (g->mask == NULL || !index_start(&g->index)) {
+    if (g->mask == NULL || !index_start(&g->index, t->capacity, 0)) {
         free(g->mask);
         free(g);
         return NULL;
@@ -166,7 +191,7 @@ COLD void drop_group(struct table *t, u32 at)
 COLD void refresh_best(struct table *t, struct group *g)
 {
     g->best = INT64_MIN;
-    for (u32 at = 0; at < g->index.size; at++)
+    for (u32 at = 0; at < g->index.used; at++)
         for (u32 slot = 0; slot < SLOTS; slot++)
             if (g->index.buckets[at].tag[slot] && t->priority[g->index.buckets[at].id[slot]] > g->best)
                 g->best = t->priority[g->index.buckets[at].id[slot]];
@@ -206,11 +231,11 @@ UNUSED static struct entry *entry_make(struct table *t, const void *key, u64 seq
         return NULL;
     u32 id = t->freed_count ? t->freed[--t->freed_count] : t->fresh++;
     struct entry *e = entry_at(t, id);
-    memset(e, 0, sizeof *e);
-    memcpy(key_of(e), key, t->key_size);
-    e->live = 1;
     e->profile = OWN_TIMEOUT;
-    t->timeout[id] = 0;
+    e->reported = 0;
+    e->live = 1; /* the slot stays: its list may still have the number from an earlier life */
+    e->packets = e->bytes = 0;
+    memcpy(key_of(e), key, t->key_size);
     t->sequence[id] = sequence;
     t->count++;
     t->big = (u64)t->count * t->entry_size > FAR_BYTES;
@@ -219,7 +244,9 @@ UNUSED static struct entry *entry_make(struct table *t, const void *key, u64 seq
 
 UNUSED static void entry_unmake(struct table *t, struct entry *e)
 {
-    e->live = e->queued = 0;
+    e->live = 0;
+    if (e->slot == SLOT_FRONT)
+        e->slot = 0;
     t->freed[t->freed_count++] = id_of(t, e);
     t->count--;
     t->big = (u64)t->count * t->entry_size > FAR_BYTES;
@@ -257,7 +284,7 @@ __attribute__((noinline, unused)) static int entry_learn(
     e->action = action;
     e->kind = KIND_ACTION;
     memcpy(args_of(t, e), args, args_bytes);
-    e->profile = (u16)(profile % t->profiles);
+    e->profile = (u8)(profile % t->profiles);
     e->last_ns = now_ns;
     arm(t, e);
     return replaced ? LEARN_REPLACED : LEARN_ADDED;

@@ -86,7 +86,7 @@ UNUSED static void touch_shared(struct worker *w, struct table *t, struct entry 
     u64 before = relaxed_load(&x->last_ns), now_ns = w->now_ns > before ? w->now_ns : before;
     int other = profile >= 0 && relaxed_load(&x->origin) == ORIGIN_LEARNED &&
                 relaxed_load(&x->profile) != (u16)((u32)profile % t->profiles);
-    if (unlikely(other || !relaxed_load(&x->queued)))
+    if (unlikely(other || !relaxed_load(&x->slot)))
         timers_shared(w, t, x, profile, now_ns);
     else
         relaxed_store(&x->last_ns, now_ns);
@@ -135,6 +135,94 @@ UNUSED static void forget(struct worker *w, struct table *t, struct entry *x)
     w->stale_all = 1;
 }
 
+/* --- learning --- */
+
+/* How a learned key makes later packets of the burst untrue. */
+UNUSED static void note_learned(struct worker *w, u32 table, u64 hash, int how)
+{
+    w->statistics[how == LEARN_FULL ? STAT_LEARN_FAILED : STAT_LEARNED]++;
+    if (how == LEARN_REPLACED || (how == LEARN_ADDED && !fresh_add(&w->fresh, key_name(table, hash))))
+        w->stale_all = 1;
+}
+
+UNUSED static void learn_pending(struct worker *w, struct pending *l)
+{
+    struct table *t = &w->engine->tables[l->table];
+    int how = learn(
+        w, t, key_of(&l->entry), l->hash, l->entry.action, args_of(t, &l->entry), l->args_bytes, l->profile);
+    note_learned(w, l->table, l->hash, how);
+}
+
+/* Log an entry to be learned, whose arguments are still to come; NULL if that is not sure to succeed. */
+INLINE struct pending *effect_learn(
+    const struct worker *w, struct pass *p, u32 table, u64 hash, const u64 *key, u32 key_size, u32 action)
+{
+    const struct table *t = &w->engine->tables[table];
+    if (p->pendings == PENDING || p->effects == EFFECTS || t->capacity - t->count < FRESH_KEYS * w->engine->worker_count)
+        return NULL;
+    struct pending *l = &p->pending[p->pendings++];
+    struct effect *f = &p->effect[p->effects++];
+    f->where = l;
+    f->kind = EFFECT_LEARN;
+    l->table = table;
+    l->hash = hash;
+    l->entry.action = (u16)action;
+    l->entry.kind = KIND_ACTION;
+    memcpy(key_of(&l->entry), key, key_size);
+    return l;
+}
+
+/* The entry this packet is itself about to learn under that key. */
+INLINE struct entry *pending_find(struct pass *p, u32 table, u64 hash, const u64 *key, u32 key_size)
+{
+    for (u32 i = 0; i < p->pendings; i++) {
+        struct pending *l = &p->pending[i];
+        if (l->hash == hash && l->table == table && same_words(key_of(&l->entry), key, key_size))
+            return &l->entry;
+    }
+    return NULL;
+}
+
+/* Whether an entry is one of those: it has no number, timer or counter yet. */
+INLINE int is_pending(const struct pass *p, const void *entry)
+{
+    return unlikely(p->pendings) && (size_t)((const u8 *)entry - (const u8 *)p) < sizeof *p;
+}
+
+/* A learner's lookup found nothing. */
+INLINE void key_missed(struct pass *p, u32 table, u64 hash)
+{
+    if (p->missed_count < MISSES)
+        p->missed[p->missed_count] = key_name(table, hash);
+    p->missed_count++;
+}
+
+/* Whether another worker has learned what this packet is about to; with the lock held. */
+COLD int is_known(const struct worker *w, const struct pass *p)
+{
+    for (u32 i = 0; i < p->pendings; i++) {
+        const struct table *t = &w->engine->tables[p->pending[i].table];
+        if (find_any(t, &t->index, (const u8 *)p->pending[i].words + sizeof(struct entry), p->pending[i].hash))
+            return 1;
+    }
+    return 0;
+}
+
+/* Whether what it looked up is not so any more. */
+INLINE int is_untrue(const struct worker *w, const struct pass *p)
+{
+    if (unlikely(w->stale_all))
+        return 1;
+    if (!w->fresh.count)
+        return 0;
+    if (p->missed_count > MISSES)
+        return 1;
+    for (u32 i = 0; i < p->missed_count; i++)
+        if (unlikely(fresh_has(&w->fresh, p->missed[i])))
+            return 1;
+    return 0;
+}
+
 /* --- effects --- */
 
 INLINE void effects_apply(struct worker *w, struct pass *p)
@@ -145,6 +233,10 @@ INLINE void effects_apply(struct worker *w, struct pass *p)
             struct cell *cell = f->where; /* this worker's: nobody else writes it */
             relaxed_store(&cell->packets, relaxed_load(&cell->packets) + f->packets);
             relaxed_store(&cell->bytes, relaxed_load(&cell->bytes) + f->bytes);
+            continue;
+        }
+        if (f->kind == EFFECT_LEARN) {
+            learn_pending(w, f->where);
             continue;
         }
         struct table *t = &w->engine->tables[f->table];

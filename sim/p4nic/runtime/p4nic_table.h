@@ -11,19 +11,20 @@
 
 enum { KIND_ACTION, KIND_MEMBER, KIND_GROUP };
 enum { ORIGIN_CONTROL, ORIGIN_LEARNED, ORIGIN_CONST };
-#define OWN_TIMEOUT 0xffff /* profile of an entry whose timeout is its own */
-#define MAX_PROFILES 256
+#define OWN_TIMEOUT 0xff /* profile of an entry whose timeout is its own */
+#define MAX_PROFILES 255 /* of a learner; unit.py refuses more */
 #define NONE 0xffffffffu
 #define REPEAT_NS 10000000u /* backend.api.REPEAT_NS: an idle entry is reported again no sooner than this */
 #define MAX_KEY_WORDS 32
 
 struct entry {
     u16 action;
-    u16 profile; /* learners: index of the timeout */
+    u16 slot; /* where its timer is: 0 unarmed, a slot of the wheel, or the heap in front */
+    u8 profile; /* learners: index of the timeout */
     u8 origin;
-    u8 kind;
-    u8 queued; /* the heap holds a deadline for it */
     u8 live;
+    u8 kind : 4;
+    u8 reported : 4; /* told to be idle: not again before `repeat` */
     u64 last_ns;
     u64 packets;
     u64 bytes;
@@ -52,7 +53,7 @@ struct table {
     u32 removed_count;
     range_test *in_ranges;
     u8 *entries;
-    u64 *sequence, *deadline, *timeout; /* cold, by entry */
+    u64 *sequence, *timeout, *repeat; /* cold, by entry; timeout: of those with OWN_TIMEOUT */
     i64 *priority;
     u32 *next, *group_of; /* masked tables */
     u32 *freed;
@@ -60,12 +61,12 @@ struct table {
     struct group **groups; /* best first */
     u32 group_count;
     struct index index;
-    struct heap heap;
     struct meter *meters; /* direct meter, by entry */
-    u64 timeouts[MAX_PROFILES];
     u32 profiles;
     u16 default_action;
     u8 *default_args;
+    u64 timeouts[MAX_PROFILES];
+    struct wheel wheel;
 };
 
 INLINE struct entry *entry_at(const struct table *t, u32 id)
@@ -97,29 +98,35 @@ INLINE struct entry *index_find(
     const struct table *t, const struct index *x, const void *key, u64 hash, u32 key_size, u32 entry_size)
 {
     u16 tag = tag_of(hash);
-    for (u32 at = home_of(x, hash);; at = next_bucket(x, at)) {
-        const struct bucket *b = &x->buckets[at];
-        for (u32 found = slots_with(b, tag); found; found &= found - 1) {
-            u8 *e = t->entries + (size_t)b->id[__builtin_ctz(found)] * entry_size;
-            if (likely(same_words(e + sizeof(struct entry), key, key_size)))
-                return (struct entry *)(void *)e;
+    for (;;) {
+        u64 shape = shape_of(x);
+        for (const struct bucket *b = &x->buckets[home_of(shape, hash)];; b++) {
+            for (u32 found = slots_with(b, tag); found; found &= found - 1) {
+                u8 *e = t->entries + (size_t)b->id[__builtin_ctz(found)] * entry_size;
+                if (likely(same_words(e + sizeof(struct entry), key, key_size)))
+                    return (struct entry *)(void *)e;
+            }
+            if (likely(!b->passed))
+                break;
         }
-        if (likely(!b->passed))
+        if (likely(shape == shape_of(x)))
             return NULL;
     }
 }
 
 INLINE void prefetch_bucket(const struct table *t, u64 hash)
 {
-    __builtin_prefetch(&t->index.buckets[home_of(&t->index, hash)]);
+    __builtin_prefetch(&t->index.buckets[home_of(shape_of(&t->index), hash)]);
 }
 
 INLINE void prefetch_entry(const struct table *t, u64 hash, u32 entry_size)
 {
-    const struct bucket *b = &t->index.buckets[home_of(&t->index, hash)];
+    const struct bucket *b = &t->index.buckets[home_of(shape_of(&t->index), hash)];
     u32 found = slots_with(b, tag_of(hash));
     if (found)
         __builtin_prefetch(t->entries + (size_t)b->id[__builtin_ctz(found)] * entry_size, 1);
+    else if (b->passed)
+        __builtin_prefetch(b + 1);
 }
 
 INLINE int better(const struct table *t, u32 a, u32 b)
@@ -167,81 +174,6 @@ INLINE u64 key_hash(const struct table *t, const void *key)
     u64 words[MAX_KEY_WORDS];
     memcpy(words, key, t->key_size);
     return hash_words(words, t->key_size / 8);
-}
-
-/* --- timers: the rules of ageing, on entries --- */
-
-INLINE u64 timeout_of(const struct table *t, u32 id, const struct entry *e)
-{
-    return e->profile == OWN_TIMEOUT ? t->timeout[id] : t->timeouts[e->profile];
-}
-
-COLD void start_timer(struct table *t, struct entry *e, u64 deadline)
-{
-    u32 id = id_of(t, e);
-    e->queued = 1;
-    t->deadline[id] = deadline;
-    heap_push(&t->heap, deadline, (u32)t->sequence[id], id);
-}
-
-/* See to it that the heap holds a deadline no later than the entry's own. */
-COLD void arm(struct table *t, struct entry *e)
-{
-    u32 id = id_of(t, e);
-    u64 timeout = timeout_of(t, id, e);
-    if (!timeout)
-        return;
-    u64 deadline = e->last_ns + timeout;
-    if (!e->queued || deadline < t->deadline[id])
-        start_timer(t, e, deadline);
-}
-
-/* The earliest true deadline; 0 if there is none. Deadlines that moved are corrected here, when they come up. */
-UNUSED static int timer_next(struct table *t, u64 *deadline)
-{
-    while (t->heap.count) {
-        struct timer top = t->heap.items[0];
-        struct entry *e = entry_at(t, top.id);
-        int stale = !e->live || !e->queued || t->deadline[top.id] != top.deadline ||
-                    (u32)t->sequence[top.id] != top.sequence;
-        if (stale) {
-            heap_pop(&t->heap);
-            continue;
-        }
-        u64 timeout = timeout_of(t, top.id, e);
-        if (timeout && e->last_ns + timeout <= top.deadline) {
-            *deadline = top.deadline;
-            return 1;
-        }
-        heap_pop(&t->heap);
-        e->queued = 0;
-        arm(t, e);
-    }
-    return 0;
-}
-
-INLINE void touch(struct table *t, struct entry *e, u64 now_ns)
-{
-    e->last_ns = now_ns;
-    if (unlikely(!e->queued))
-        arm(t, e);
-}
-
-/* A later deadline needs nothing: the heap's is corrected when it comes up. Only one that may be earlier does. */
-INLINE void rearm(struct table *t, struct entry *e, i32 profile, u64 now_ns)
-{
-    u64 before = e->last_ns;
-    e->last_ns = now_ns;
-    int earlier = now_ns < before || !e->queued;
-    if (profile >= 0 && e->origin == ORIGIN_LEARNED) {
-        u16 index = (u16)((u32)profile % t->profiles);
-        if (index != e->profile) {
-            earlier |= e->profile == OWN_TIMEOUT || t->timeouts[index] < t->timeouts[e->profile];
-            e->profile = index;
-        }
-    }
-    if (unlikely(earlier))
-        arm(t, e);
 }
 
 #endif

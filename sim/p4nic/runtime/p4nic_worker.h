@@ -8,6 +8,7 @@
 #define BURST 32
 #endif
 #define MAX_WORKERS 64
+#include "p4nic_learn.h"
 #define EFFECTS 12
 #define FUEL 65536 /* backward jumps of one pass: only a loop that does not end uses them up */
 #define MAX_PASSES 16
@@ -17,11 +18,11 @@
 enum { ST_SUSPENDED, ST_SENT, ST_DROPPED, ST_SLOW, ST_REQUESTS, ST_GONE };
 enum { STAT_LEARNED, STAT_LEARN_FAILED, STAT_REARMED, STAT_FORGOTTEN, STAT_EXPIRED, STAT_DIGEST_DROPPED,
        STAT_ASSERT_FAILED, STAT_COPY_DROPPED, N_STATISTICS };
-enum { EFFECT_COUNT, EFFECT_REARM, EFFECT_TOUCH };
+enum { EFFECT_COUNT, EFFECT_REARM, EFFECT_TOUCH, EFFECT_LEARN };
 
-/* A change of state whose order among packets does not matter, held back until the packet is known to count. */
+/* A change of state that nothing in its own packet depends on, held back until the packet is known to count. */
 struct effect {
-    void *where; /* a cell, or an entry */
+    void *where; /* a cell, an entry, or what is to be learned */
     u64 packets, bytes;
     i32 profile;
     u16 table;
@@ -69,8 +70,8 @@ struct worker {
     struct cell *cells[N_COUNTERS + 1];      /* this worker's share of the counter arrays */
     struct cell *entry_cells[N_TABLES + 1];  /* its share of direct counters; NULL: in the entries themselves */
     u32 number;
-    u32 stale;     /* learners that got an entry in this burst, by bit: packets that missed one run again */
     u32 stale_all; /* an entry changed or went: everything after runs again */
+    struct fresh fresh;
     u64 statistics[N_STATISTICS];
     u64 hits[N_TABLES + 1], misses[N_TABLES + 1];
     struct path_count paths[PATHS];
@@ -107,7 +108,6 @@ struct pass {
     u16 resume;
     u8 speculative, parse_only;
     u32 passes;
-    u32 missed; /* learners in which a lookup found nothing, by bit */
     i32 fuel;
     u32 effects;
     u32 reason;
@@ -117,8 +117,11 @@ struct pass {
     u16 clone_kept, resubmit_kept, recirculate_kept; /* which fields survive: a number of the unit */
     u32 clone_session, limit;
     u32 mirror_slot[8], mirror_session[8];
+    u32 missed_count, pendings;
+    u64 missed[MISSES]; /* keys that learners did not have */
     u64 path[PATH_WORDS];
     struct effect effect[EFFECTS];
+    struct pending pending[PENDING];
 };
 
 #endif

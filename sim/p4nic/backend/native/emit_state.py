@@ -27,7 +27,7 @@ StateOp = (
 
 @final
 class Numbers:
-    """What has which number in the emitted C. Learners also have a bit each."""
+    """What has which number in the emitted C."""
 
     def __init__(self, program: Program) -> None:
         self.tables = {name: i for i, name in enumerate(program.tables)}
@@ -38,8 +38,6 @@ class Numbers:
         self.profiles = {name: i for i, name in enumerate(program.action_profiles)}
         self.digests = {name: i for i, name in enumerate(program.digests)}
         self.value_sets = {name: i for i, name in enumerate(program.value_sets)}
-        learners = [t.name for t in program.tables.values() if t.is_learner]
-        self.learner_bits = {name: 1 << min(i, 31) for i, name in enumerate(learners)}
 
 
 @final
@@ -55,6 +53,7 @@ class StateWriter:
         self.program = program
         self.numbers = Numbers(program)
         self.suspends = suspends
+        self.learns = any(t.is_learner for t in program.tables.values())
         self.texts: list[str] = []
         """What log messages and assertions say, by number."""
 
@@ -97,7 +96,17 @@ class StateWriter:
         if not table.keys:
             out.line(f"e{n} = NULL;")
         elif self.is_exact(table):
-            out.line(f"e{n} = find_{number}({self.table(table.name)}, k{n}, h{n});")
+            found = f"find_{number}({self.table(table.name)}, k{n}, h{n})"
+            if table.is_learner:
+                size = self.keys[table.name].size
+                out.line(
+                    f"e{n} = unlikely(p->pendings) ? pending_find(p, {number}, h{n}, k{n}, {size}) : NULL;"
+                )
+                out.line(f"if (e{n} == NULL)")
+                found = f"    e{n} = {found}"
+            else:
+                found = f"e{n} = {found}"
+            out.line(f"{found};")
         else:
             out.line(f"e{n} = find_{number}({self.table(table.name)}, k{n});")
         bit = 2 * n
@@ -109,7 +118,7 @@ class StateWriter:
         out.line("} else {")
         out.line(f"    p->path[{bit // 64}] |= {2 << bit % 64:#x}u;")
         if table.is_learner:
-            out.line(f"    p->missed |= {self.numbers.learner_bits[table.name]}u;")
+            out.line(f"    key_missed(p, {number}, h{n});")
         out.line(f"    a{n} = e->tables[{number}].default_args;")
         out.line(f"    ran{n} = e->tables[{number}].default_action;")
         out.line("}")
@@ -133,6 +142,8 @@ class StateWriter:
         out, n, table = self.out, site.number, site.table
         number = self.numbers.tables[table.name]
         if table.counter is not None and table.counts_on_hit:
+            if table.is_learner:
+                self.settled(f"e{n}", "    ")
             self.room("    ")
             out.line(f"    effect_count(p, {self._cell(number, f'e{n}')}, 1, p->length);")
         if table.idle_timeout and not table.is_learner:
@@ -199,6 +210,12 @@ class StateWriter:
         self.out.line("    goto L_slow;")
         self.out.line("effects_flush(w, p);")
 
+    def settled(self, entry: str, indent: str = "") -> None:
+        """What follows needs the entry in its table, not one the packet is about to learn."""
+        if self.learns:
+            self.out.line(f"{indent}if (is_pending(p, {entry}))")
+            self.out.line(f"{indent}    goto L_slow;")
+
     def room(self, indent: str = "") -> None:
         """Make sure that one more effect fits."""
         self.out.line(f"{indent}if (unlikely(p->effects == EFFECTS)) {{")
@@ -215,13 +232,14 @@ class StateWriter:
                 self._rearm(op, profile, scope)
             case ops.Forget():
                 self._forget(op, scope)
-            case ops.EntryId(dst):
-                self.out.store(dst, self.out.v.last("id").name, 32, scope)
+            case ops.EntryId():
+                self._entry_id(op, scope)
             case ops.Count():
                 self._count(op, scope)
             case ops.CountDirect(counter, packets, bytes_):
                 entry = self.out.v.last("entry").name
                 self.out.line(f"if ({entry}) {{")
+                self.settled(entry, "    ")
                 self.room("    ")
                 cell = self._cell(self._counted(counter, scope), entry)
                 self.out.line(
@@ -292,21 +310,34 @@ class StateWriter:
         out, site = self.out, self._learner(op, scope)
         n, number = site.number, self.numbers.actions[op.action]
         widths = [p.width for p in self.program.actions[op.action].params]
-        self.for_real()
+        table, size = self.numbers.tables[site.table.name], "sizeof learned" if widths else "0"
         out.line("{")
         out.line(f"    struct args_{number} learned;")
         out.line("    memset(&learned, 0, sizeof learned);")
         for i, (arg, width) in enumerate(zip(op.args, widths, strict=True)):
             out.line(f"    learned.f{i} = {out.unsigned(arg, width, scope)};")
-        size = "sizeof learned" if widths else "0"
-        out.line(
-            f"    int how = learn(w, {self.table(site.table.name)}, k{n}, h{n}, {number}, &learned, {size}, "
-            f"(u32){out.read(op.profile, scope)});"
-        )
-        out.line("    w->statistics[how == LEARN_FULL ? STAT_LEARN_FAILED : STAT_LEARNED]++;")
-        out.line(f"    w->stale |= how == LEARN_ADDED ? {self.numbers.learner_bits[site.table.name]}u : 0u;")
-        out.line("    w->stale_all |= how == LEARN_REPLACED;")
+        profile = f"(u32){out.read(op.profile, scope)}"
+        words = self.keys[site.table.name].size
+        logged = f"effect_learn(w, p, {table}, h{n}, k{n}, {words}, {number})"
+        done = f"learn(w, {self.table(site.table.name)}, k{n}, h{n}, {number}, &learned, {size}, {profile})"
+        out.line("    if (p->speculative) {")
+        out.line(f"        struct pending *l = e{n} ? NULL : {logged};")
+        out.line("        if (l == NULL)")
+        out.line("            goto L_slow;")
+        out.line(f"        l->profile = {profile};")
+        out.line(f"        l->args_bytes = {size};")
+        out.line(f"        memcpy(key_of(&l->entry) + {words}, &learned, {size});")
+        out.line("    } else {")
+        out.line("        effects_flush(w, p);")
+        out.line(f"        note_learned(w, {table}, h{n}, {done});")
+        out.line("    }")
         out.line("}")
+
+    def _entry_id(self, op: ops.EntryId, scope: Scope) -> None:
+        if self.learns:  # an entry that is yet to be learned has no number
+            self.out.line("if (unlikely(p->pendings))")
+            self.out.line("    goto L_slow;")
+        self.out.store(op.dst, self.out.v.last("id").name, 32, scope)
 
     def _rearm(self, op: ops.Rearm, profile: Operand | None, scope: Scope) -> None:
         site = self._learner(op, scope)
@@ -314,6 +345,7 @@ class StateWriter:
         number = self.numbers.tables[site.table.name]
         text = "-1" if profile is None else f"(i32)({self.out.read(profile, scope)} & 0x7fffffff)"
         self.out.line(f"if ({entry}) {{")
+        self.settled(entry, "    ")
         self.room("    ")
         self.out.line(f"    effect_timer(p, EFFECT_REARM, {number}, {entry}, {text});")
         self.out.line("}")

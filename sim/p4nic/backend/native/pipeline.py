@@ -34,7 +34,7 @@ from p4nic.backend.native.emit_state import Numbers
 from p4nic.backend.native.measuring import MAX_ROUNDS, Frames, Timing, in_c, timing
 from p4nic.backend.native.messages import DIGEST, decode, log_message
 from p4nic.backend.native.tables import NativeTable, value_and_mask
-from p4nic.backend.native.unit import Unit, make_unit
+from p4nic.backend.native.unit import MAX_PROFILES, Unit, make_unit
 from p4nic.backend.native.workers import Workers
 from p4nic.bits import mask, wrap
 from p4nic.errors import ErrorKind, StateError, UnsupportedError
@@ -124,6 +124,11 @@ class NativePipeline:
         for number, spec in enumerate(self.program.tables.values()):
             size = table_size(self.options, spec.name, spec.size)
             timeouts = (self.options.learner_timeouts or {}).get(spec.name, spec.learner_timeouts)
+            if len(timeouts) > MAX_PROFILES:
+                raise UnsupportedError(
+                    f"the table {spec.name} has {len(timeouts)} timeouts, more than the native backend's "
+                    f"{MAX_PROFILES}; use --backend interp"
+                )
             nanoseconds = [t * 1_000_000_000 for t in timeouts]
             made = self._lib.p4_start_table(self._engine, number, size, nanoseconds, len(nanoseconds))
             self._need(made, None, f"table {spec.name}")

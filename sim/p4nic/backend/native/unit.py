@@ -30,6 +30,8 @@ from p4nic.ir import ops
 from p4nic.ir.program import Program, Table
 
 MAX_KEY_BYTES = 256
+MAX_PROFILES = 255
+"""Timeouts a learner may choose from: MAX_PROFILES of p4nic_table.h."""
 ENTRY_HEAD = 32
 """Bytes of `struct entry`."""
 SUSPEND_SIZE = 8192
@@ -179,6 +181,7 @@ class _Builder:
         emitted = [i.op.header for i in flat.items if isinstance(i.op, ops.Emit)]
         room = emit_headers.emit_room(body.out, emitted)
         sites = ", ".join(str(body.state.numbers.tables[s.table.name]) for s in flat.sites) or "0"
+        learners = [t for t in p.tables.values() if t.is_learner]
         lines = [
             f"#define {name} {value}"
             for name, value in (
@@ -196,6 +199,7 @@ class _Builder:
                 ("FIRST_RESUME", 1),
                 ("RESUME_POINTS", 1 + len(body.waits)),
                 ("NORMAL_PACKET", 0),
+                ("LEARN_WORDS", max([self.tables[t.name].size // 8 for t in learners], default=0)),
             )
         ]
         lines += [f"#define {r.macro} {1 + len(body.waits) + i}" for i, r in enumerate(arch.resumes)]

@@ -1,10 +1,9 @@
-"""Readers, writers and packets at once, under a checker: what everybody saw has one order (P4Runtime 1.5 §12.1,
-§13.4).
+"""Readers, writers and packets at once, under a checker: what everybody saw has one order.
 
-Writers of different roles write batches: each sets every entry of the
-writer's key range to one number, its round. A Read must find all entries of a range with one number (a batch is
-whole), numbers never go back from one Read to the next (one order for everybody), a Read begun after a Write has
-been answered finds that Write or a later one (real time), and a packet meets a whole batch as well.
+P4Runtime 1.5 §12.1, §13.4. Writers of different roles write batches: each sets every entry of the writer's
+key range to one number, its round. A Read must find all entries of a range with one number (a batch is whole),
+numbers never go back from one Read to the next (one order for everybody), a Read begun after a Write has been
+answered finds that Write or a later one (real time), and a packet meets a whole batch as well.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ WRITERS, ENTRIES, ROUNDS, PORTS = 2, 12, 25, 256
 
 
 class Ranges:
-    """Entries of each writer: `ENTRIES` addresses, all of them forwarded to the port of the writer's round."""
+    """Entries of each writer: `ENTRIES` addresses, all forwarded to the port of the writer's round."""
 
     def __init__(self, server: ServerUnderTest) -> None:
         self.names = server.names
@@ -62,7 +61,7 @@ def read_rounds(server: ServerUnderTest, ranges: Ranges, done: threading.Event) 
     """Read until the writers have finished; how often."""
     client, reads, last = server.client(), 0, [0] * WRITERS
     ask = server.names.entry("Switch.l2")
-    while not done.is_set():
+    while not (done.is_set() and reads):
         before = list(ranges.answered)
         found = ranges.rounds(client.read_entries(ask))
         after = list(ranges.asked)
@@ -78,7 +77,7 @@ def read_rounds(server: ServerUnderTest, ranges: Ranges, done: threading.Event) 
 def send_packets(server: ServerUnderTest, done: threading.Event) -> int:
     """A burst with a frame to each entry of a writer leaves at one port, and ports never go back."""
     bursts, last = 0, [0] * WRITERS
-    while not done.is_set():
+    while not (done.is_set() and bursts):
         for writer in range(WRITERS):
             frames = [(1, (1 + writer * 1000 + n).to_bytes(6, "big") + bytes(54)) for n in range(ENTRIES)]
             left = {o.sent[0][0] for o in server.switch.burst(frames)}
@@ -133,7 +132,7 @@ while True:
 
 
 def batch_of(names: object, round_: int) -> list[p4r.Update]:
-    """Batch number `round_` of the client that is killed: large, so that it is killed in the middle of one."""
+    """Batch number `round_` of the client that is killed: large, so that it dies in the middle of one."""
     make = insert if not round_ else modify
     entry = names.entry  # type: ignore[attr-defined]
     return [

@@ -63,6 +63,12 @@ def packet_io() -> Artifact:
 
 
 @cache
+def bulk_program() -> Artifact:
+    """Tables to fill quickly, one for each way to match, v1model."""
+    return _artifact(PROGRAMS / "bulk.json", PROGRAMS / "bulk.p4info.txtpb")
+
+
+@cache
 def load_balancer() -> Artifact:
     """The load balancer as p4c-dpdk compiled it: it learns flows in the data plane."""
     return _artifact(PIPELINE / "k8s_lb.spec", PIPELINE / "k8s_lb.pna.p4info.txtpb")

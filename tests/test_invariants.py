@@ -23,7 +23,7 @@ WRITERS = {
     name
     for name, _ in inspect.getmembers(Pipeline, inspect.isfunction)
     if name in ("insert", "modify", "delete") or name.startswith("set_")
-}
+} | {"write_rows"}
 """Methods of a Pipeline that change state."""
 
 FILLS_A_NEW_ONE = "server/reconcile.py"

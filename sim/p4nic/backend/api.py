@@ -12,6 +12,7 @@ Implementations: `backend.interp` (the definition), `backend.native` (the produc
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -333,6 +334,66 @@ class Adopting(Protocol):
     def adopt(self, old: Pipeline, what: Alike) -> None:
         """Take entries with their timers and counters, and cells; default actions are not part of it. `old`
         can only be closed afterwards. `what` comes from adoptable(), and is still empty here."""
+        ...
+
+
+# --- entries by the thousand: packed rows ---
+
+ROW_HEAD = struct.Struct("<IHBBIIQQQQ")
+"""What each row begins with: its size with this head (a multiple of 8), table, operation (`ROW_OPERATIONS`),
+origin, action, priority, timeout in ns, and for reads ns since the last hit, packets, bytes. Table, action
+and origin by number: of `RowLayout`, and 0 to 2 as `Origin` has them."""
+ROW_OPERATIONS = {"insert": 1, "modify": 2, "delete": 3}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row has a value: little-endian, in `size` bytes at `offset` from the row's begin."""
+
+    offset: int
+    size: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RowLayout:
+    """One table's rows. `keys`: of each key field its value, for ranges the low end. `bits`: the mask, for
+    ranges the high end; () where every field is exact. `actions`: number and places of the arguments, by
+    name. What no place covers is zero."""
+
+    table: int
+    size: int
+    keys: tuple[Place, ...]
+    bits: tuple[Place, ...]
+    actions: Mapping[str, tuple[int, tuple[Place, ...]]]
+
+
+class RowReader(Protocol):
+    """A read of one table as it was when the reader was made; what the data plane adds, changes or removes
+    meanwhile may show or not, an entry never twice."""
+
+    def read(self, now_ns: int) -> bytes | None:
+        """The rows of the next stretch of the table, possibly none; None at its end."""
+        ...
+
+
+@runtime_checkable
+class Bulk(Protocol):
+    """What a Pipeline has besides, if it takes and gives entries as packed rows. Entries may go in one way
+    and out the other: rows are another spelling of `Entry`."""
+
+    def row_layout(self, table: str) -> RowLayout | None:
+        """None if this table has no rows."""
+        ...
+
+    def write_rows(self, rows: bytes | memoryview, now_ns: int) -> bool:
+        """Apply the rows in order and say True, or change nothing at all and say False: one of them cannot
+        be applied, or this takes the way of single entries."""
+        ...
+
+    def read_rows(self, table: str) -> RowReader | None:
+        """None if the table's entries have to be read one by one (now)."""
         ...
 
 

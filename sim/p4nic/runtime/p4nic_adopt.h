@@ -23,8 +23,11 @@ void *p4_table(struct engine *e, u32 table, u64 *sequences)
 void p4_adopt_table(struct engine *e, u32 table, void *other, u64 sequences, const u16 *actions)
 {
     struct table *mine = &e->tables[table], *theirs = other, before = *mine;
+    struct reader *reading = theirs->readers; /* settled, so they stay with their program */
     *mine = *theirs;
     *theirs = before;
+    mine->readers = NULL;
+    theirs->readers = reading;
     mine->number = before.number; /* what belongs to the program, not to the entries */
     mine->in_ranges = before.in_ranges;
     theirs->default_action = mine->default_action;

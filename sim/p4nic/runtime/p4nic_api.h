@@ -4,6 +4,7 @@
 #define P4NIC_API_H
 #include "p4nic_loop.h"
 #include "p4nic_ports.h"
+#include "p4nic_reader.h"
 
 struct p4_entry {
     u64 last_ns, timeout_ns, packets, bytes, sequence;
@@ -41,6 +42,8 @@ void p4_destroy(struct engine *e)
     for (int i = 0; i < N_TABLES; i++) {
         release(e->tables[i].meters, (size_t)e->tables[i].capacity * sizeof(struct meter));
         release(e->tables[i].removed, (size_t)e->tables[i].capacity * 4);
+        while (e->tables[i].readers)
+            reader_end(e->tables[i].readers);
         table_end(&e->tables[i]);
     }
     for (int i = 0; i < N_PROFILES; i++) {
@@ -257,6 +260,8 @@ void p4_modify(
 {
     struct table *t = &e->tables[table];
     struct entry *x = entry_at(t, id);
+    if (unlikely(t->readers))
+        reader_save(e, t, id);
     entry_action(t, x, action, kind, args, args_bytes);
     if (x->origin != ORIGIN_LEARNED || timeout_ns) {
         x->profile = OWN_TIMEOUT;
@@ -269,7 +274,10 @@ void p4_modify(
 
 void p4_remove(struct engine *e, u32 table, u32 id, const u8 *mask)
 {
-    entry_remove(&e->tables[table], entry_at(&e->tables[table], id), mask);
+    struct table *t = &e->tables[table];
+    if (unlikely(t->readers))
+        reader_save(e, t, id);
+    entry_remove(t, entry_at(t, id), mask);
     entry_cells_clear(e, table, id);
 }
 
@@ -326,7 +334,10 @@ void p4_set_default(struct engine *e, u32 table, u32 action, const u8 *args, u32
 
 void p4_set_entry_counter(struct engine *e, u32 table, u32 id, u64 packets, u64 bytes)
 {
-    struct entry *x = entry_at(&e->tables[table], id);
+    struct table *t = &e->tables[table];
+    struct entry *x = entry_at(t, id);
+    if (unlikely(t->readers))
+        reader_save(e, t, id);
     entry_cells_clear(e, table, id);
     x->packets = packets;
     x->bytes = bytes;
@@ -390,5 +401,6 @@ i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
 #include "p4nic_adopt.h"
 #include "p4nic_bench.h"
 #include "p4nic_api_workers.h"
+#include "p4nic_bulk.h"
 
 #endif

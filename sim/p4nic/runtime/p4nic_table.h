@@ -39,6 +39,7 @@ struct group {
 };
 
 struct meter;
+struct reader;
 typedef int range_test(const void *key, const void *entry);
 
 struct table {
@@ -62,6 +63,8 @@ struct table {
     u32 group_count;
     struct index index;
     struct meter *meters; /* direct meter, by entry */
+    u8 annotated; /* entries have metadata, kept by the caller: no rows */
+    struct reader *readers; /* reads under way: they are told of changes */
     u32 profiles;
     u16 default_action;
     u8 *default_args;

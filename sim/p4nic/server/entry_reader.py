@@ -9,6 +9,7 @@ Rows are collected at once and encoded when the iterator is advanced.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from p4nic.backend.api import EntryState, MeterConfig
 from p4nic.errors import ErrorKind, StateError
@@ -25,8 +26,11 @@ Visible = Callable[[int], bool]
 _Row = tuple[TableCodec, EntryState, MeterConfig | None]
 
 
-def read_entries(forwarding: Forwarding, ask: p4r.TableEntry, visible: Visible) -> Iterator[p4r.Entity]:
-    """Entries as the query selects them, with the direct resources it asks for."""
+def read_entries(
+    forwarding: Forwarding, ask: p4r.TableEntry, visible: Visible
+) -> Iterator[p4r.Entity | bytes]:
+    """Entries as the query selects them, with the direct resources it asks for. Whole tables come as
+    serialized ReadResponses where they can."""
     if ask.HasField("meter_counter_data"):
         raise unimplemented("meters do not count by colour here; leave meter_counter_data unset")
     codecs = _selected_tables(forwarding, ask, visible)
@@ -34,7 +38,26 @@ def read_entries(forwarding: Forwarding, ask: p4r.TableEntry, visible: Visible) 
         return _defaults(forwarding, ask, codecs)
     if ask.table_id and ask.HasField("time_since_last_hit") and not codecs[0].ages:
         raise invalid(f"{codecs[0].place} does not support idle timeouts; leave time_since_last_hit unset")
-    rows = list(_rows(forwarding, ask, codecs, ask.HasField("meter_config")))
+    parts = [_bulk(forwarding, ask, codec) or _one_by_one(forwarding, ask, codec) for codec in codecs]
+    return chain.from_iterable(parts)
+
+
+def _bulk(forwarding: Forwarding, ask: p4r.TableEntry, codec: TableCodec) -> Iterator[bytes] | None:
+    """All of a table, begun at this call; None if it has to go entry by entry."""
+    wire = forwarding.wire()
+    filters = ask.match or ask.HasField("action") or ask.priority or ask.metadata or ask.controller_metadata
+    metered = codec.table.meter is not None and ask.HasField("meter_config")
+    if wire is None or filters or metered or not wire.knows(codec.name):
+        return None
+    pieces = forwarding.tables().rows.read(codec.name)
+    if pieces is None:
+        return None
+    counter, idle = ask.HasField("counter_data"), ask.HasField("time_since_last_hit")
+    return (wire.encode(codec.name, rows, counter=counter, idle=idle) for rows in pieces)
+
+
+def _one_by_one(forwarding: Forwarding, ask: p4r.TableEntry, codec: TableCodec) -> Iterator[p4r.Entity]:
+    rows = list(_rows(forwarding, ask, [codec], ask.HasField("meter_config")))
     return (_entity(forwarding, ask, *row) for row in rows)
 
 

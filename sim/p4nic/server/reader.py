@@ -23,13 +23,15 @@ from p4rt import p4r
 
 _RESPONSE_BYTES = 256 << 10
 Entities = Iterator[p4r.Entity]
+Answers = Iterator[p4r.Entity | bytes]
+"""Entities, and whole ReadResponses of the bulk path."""
 
 
 def collect(
     forwarding: Forwarding, queries: Sequence[p4r.Entity], visible: Visible
-) -> tuple[Entities, list[StateError | None]]:
+) -> tuple[Answers, list[StateError | None]]:
     """Run every query. The caller keeps Writes out during this call; the entities may be taken later."""
-    found: list[Entities] = []
+    found: list[Answers] = []
     results: list[StateError | None] = []
     for query in queries:
         try:
@@ -40,21 +42,24 @@ def collect(
     return chain.from_iterable(found), results
 
 
-def responses(entities: Iterable[p4r.Entity]) -> Iterator[p4r.ReadResponse]:
-    """Entities in messages of about 256 KB, far below gRPC's 4 MB."""
+def responses(answers: Iterable[p4r.Entity | bytes]) -> Iterator[bytes]:
+    """Serialized ReadResponses of about 256 KB, far below gRPC's 4 MB."""
     batch: list[p4r.Entity] = []
     size = 0
-    for entity in entities:
-        batch.append(entity)
-        size += entity.ByteSize()
-        if size >= _RESPONSE_BYTES:
-            yield p4r.ReadResponse(entities=batch)
+    for answer in answers:
+        if not isinstance(answer, bytes):
+            batch.append(answer)
+            size += answer.ByteSize()
+        if batch and (isinstance(answer, bytes) or size >= _RESPONSE_BYTES):
+            yield p4r.ReadResponse(entities=batch).SerializeToString()
             batch, size = [], 0
+        if isinstance(answer, bytes):
+            yield answer
     if batch:
-        yield p4r.ReadResponse(entities=batch)
+        yield p4r.ReadResponse(entities=batch).SerializeToString()
 
 
-def _select(forwarding: Forwarding, query: p4r.Entity, visible: Visible) -> Entities:
+def _select(forwarding: Forwarding, query: p4r.Entity, visible: Visible) -> Answers:
     which = query.WhichOneof("entity")
     match which:
         case "table_entry":

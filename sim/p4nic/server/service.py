@@ -18,10 +18,11 @@ from threading import Event, Lock
 from typing import TypeVar, final
 
 import grpc
+from google.protobuf.message import DecodeError, Message
 
 from p4nic.errors import ErrorKind, InputError, P4nicError, StateError
 from p4nic.load.p4info import P4Info
-from p4nic.server import reader, simulation, writer
+from p4nic.server import bulk, reader, simulation, writer
 from p4nic.server.access import Access
 from p4nic.server.admission import Admission, RateLimit
 from p4nic.server.arbitration import ArbitrationRefused
@@ -35,11 +36,12 @@ from p4nic.server.sessions import Sessions
 from p4nic.server.status import DETAILS_KEY, RpcRefused, batch_refused, refused
 from p4nic.server.stream import Streams
 from p4nic.target.switch import Switch
-from p4rt import p4r, p4r_grpc
+from p4rt import p4r
 
 log = logging.getLogger(__name__)
 
 API_VERSION = "1.5.0"
+_SERVICE = "p4.v1.P4Runtime"
 MAX_STREAMS = 128
 _THREADS = MAX_STREAMS + 32
 _OPTIONS: list[tuple[str, int]] = [
@@ -112,7 +114,7 @@ class P4RuntimeServer:
         )
         self._reads = Reads(limits.reads, limits.read_patience)
         servicer = _Servicer(device_id, configs, self._sessions, streams, writing, self._reads)
-        p4r_grpc.add_P4RuntimeServicer_to_server(servicer, self._server)
+        self._server.add_generic_rpc_handlers((servicer.handlers(),))
         self._server.add_generic_rpc_handlers((simulation.handlers(switch, self._notifications, _guarded),))
         self.address = self._bind(address, credentials)
 
@@ -149,7 +151,7 @@ class P4RuntimeServer:
 
 
 @final
-class _Servicer(p4r_grpc.P4RuntimeServicer):
+class _Servicer:
     """The RPCs, each as its checks in the order of the specification and one call."""
 
     def __init__(
@@ -167,40 +169,58 @@ class _Servicer(p4r_grpc.P4RuntimeServicer):
         self._streams = streams
         self._writing = writing
         self._reads = reads
-        self.write = _guarded(self._write)
-        self.set_config = _guarded(self._set_config)
-        self.get_config = _guarded(self._get_config)
-        self.capabilities = _guarded(self._capabilities)
 
-    # --- gRPC's names ---
+    def handlers(self) -> grpc.GenericRpcHandler[bytes, bytes]:
+        """gRPC's names. Write takes and Read gives bytes: the bulk path makes no message of them."""
+        unary, parse = grpc.unary_unary_rpc_method_handler, p4r.ReadRequest.FromString
+        set_, get, able = (
+            p4r.SetForwardingPipelineConfigRequest,
+            p4r.GetForwardingPipelineConfigRequest,
+            p4r.CapabilitiesRequest,
+        )
+        return grpc.method_handlers_generic_handler(
+            _SERVICE,
+            {
+                "Write": unary(_guarded(self._write_bytes)),
+                "Read": grpc.unary_stream_rpc_method_handler(self._stream_read, parse),
+                "SetForwardingPipelineConfig": unary(_guarded(self._set_config), set_.FromString, _serialize),
+                "GetForwardingPipelineConfig": unary(_guarded(self._get_config), get.FromString, _serialize),
+                "Capabilities": unary(_guarded(self._capabilities), able.FromString, _serialize),
+                "StreamChannel": grpc.stream_stream_rpc_method_handler(
+                    self._stream, p4r.StreamMessageRequest.FromString, _serialize
+                ),
+            },
+        )
 
-    def Write(self, request: p4r.WriteRequest, context: grpc.ServicerContext) -> p4r.WriteResponse:
-        return self.write(request, context)
-
-    def Read(self, request: p4r.ReadRequest, context: grpc.ServicerContext) -> Iterator[p4r.ReadResponse]:
+    def _stream_read(self, request: p4r.ReadRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
         return _guarded_stream(self._reads.watched(self._read(request), context), context)
 
-    def SetForwardingPipelineConfig(
-        self, request: p4r.SetForwardingPipelineConfigRequest, context: grpc.ServicerContext
-    ) -> p4r.SetForwardingPipelineConfigResponse:
-        return self.set_config(request, context)
-
-    def GetForwardingPipelineConfig(
-        self, request: p4r.GetForwardingPipelineConfigRequest, context: grpc.ServicerContext
-    ) -> p4r.GetForwardingPipelineConfigResponse:
-        return self.get_config(request, context)
-
-    def StreamChannel(
-        self, request_iterator: Iterator[p4r.StreamMessageRequest], context: grpc.ServicerContext
+    def _stream(
+        self, requests: Iterator[p4r.StreamMessageRequest], context: grpc.ServicerContext
     ) -> Iterator[p4r.StreamMessageResponse]:
-        return _guarded_stream(self._streams.serve(request_iterator, context.add_callback), context)
-
-    def Capabilities(
-        self, request: p4r.CapabilitiesRequest, context: grpc.ServicerContext
-    ) -> p4r.CapabilitiesResponse:
-        return self.capabilities(request, context)
+        return _guarded_stream(self._streams.serve(requests, context.add_callback), context)
 
     # --- what they do ---
+
+    def _write_bytes(self, data: bytes) -> bytes:
+        """The bulk path if it can, the general one for everything else."""
+        decoded = bulk.decode(self._configs.active, data) if self._configs.committed is not None else None
+        if decoded is not None and self._write_rows(decoded):
+            return b""  # a WriteResponse: it has no fields
+        try:
+            request = p4r.WriteRequest.FromString(data)
+        except DecodeError:
+            code = grpc.StatusCode.INTERNAL  # what gRPC itself says of such bytes
+            raise RpcRefused(code, "the bytes of the request are no p4.v1.WriteRequest") from None
+        return self._write(request).SerializeToString()
+
+    def _write_rows(self, decoded: bulk.Decoded) -> bool:
+        """The checks of `_write`, in its order."""
+        head = decoded[1].head
+        self._check_device(head.device_id)
+        with self._writing:
+            rules = self._check_primary(head)
+            return bulk.write(decoded, self._configs.active(), rules, self._sessions.all_rules())
 
     def _write(self, request: p4r.WriteRequest) -> p4r.WriteResponse:
         self._check_device(request.device_id)
@@ -221,7 +241,7 @@ class _Servicer(p4r_grpc.P4RuntimeServicer):
             raise batch_refused("update", results)
         return p4r.WriteResponse()
 
-    def _read(self, request: p4r.ReadRequest) -> Iterator[p4r.ReadResponse]:
+    def _read(self, request: p4r.ReadRequest) -> Iterator[bytes]:
         self._check_device(request.device_id)
         self._sessions.check_role(request.role)
         sees = self._sessions.rules(request.role).sees
@@ -265,6 +285,10 @@ class _Servicer(p4r_grpc.P4RuntimeServicer):
         election_id = request.election_id if request.HasField("election_id") else None
         self._sessions.check_primary(request.role, election_id)
         return self._sessions.rules(request.role)
+
+
+def _serialize(message: Message) -> bytes:
+    return message.SerializeToString()
 
 
 # --- whatever goes wrong becomes a status

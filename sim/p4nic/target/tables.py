@@ -43,6 +43,7 @@ from p4nic.target.entities import (
 from p4nic.target.entries import Entries
 from p4nic.target.profiles import Profiles
 from p4nic.target.replication import Replication
+from p4nic.target.rows import Column, Rows
 
 Undo = Callable[[], None]
 _READ_CHUNK = 512
@@ -72,6 +73,7 @@ class Tables:
         self._entries = Entries(program, pipeline, clock, self._profiles)
         self._arrays = Arrays(program, pipeline)
         self.replication = Replication(pipeline, is_up)
+        self.rows = Rows(program, pipeline, clock, lock, self._commit, changed)
 
     def ports_changed(self) -> None:
         """A port went up or down: groups that watch it change, in the pipeline only."""
@@ -128,6 +130,14 @@ class Tables:
                 return [one or error for one in results]
         self._changed()
         return results
+
+    def insert_columns(
+        self, table: str, action: str, keys: Sequence[Column], args: Sequence[Column] = ()
+    ) -> list[StateError | None]:
+        """Insert many entries of an exact table with one action: a column of values for each key field and
+        each parameter, in the program's order. Results as of `batch` with "continue".
+        """
+        return self.rows.insert(table, action, keys, args, self.batch)
 
     def _write(self, operation: Operation, entity: Entity) -> None:
         with self._lock:

@@ -26,6 +26,8 @@ from p4nic.backend.api import (
     Outcome,
     Pipeline,
     Replica,
+    RowLayout,
+    RowReader,
     Semantics,
     TraceEvent,
 )
@@ -33,6 +35,7 @@ from p4nic.backend.native import compiler
 from p4nic.backend.native.emit_state import Numbers
 from p4nic.backend.native.measuring import MAX_ROUNDS, Frames, Timing, in_c, timing
 from p4nic.backend.native.messages import DIGEST, decode, log_message
+from p4nic.backend.native.rows import Rows
 from p4nic.backend.native.tables import NativeTable, value_and_mask
 from p4nic.backend.native.unit import MAX_PROFILES, Unit, make_unit
 from p4nic.backend.native.workers import Workers
@@ -75,6 +78,7 @@ class NativePipeline:
         self.workers = Workers((self._ffi, self._lib, self._engine))
         self._start_arrays()
         self._tables = self._start_tables()
+        self._rows = Rows((self._ffi, self._lib, self._engine), self._tables)
         self._meters: dict[tuple[str, int], MeterConfig] = {}
         self._direct_meters: dict[tuple[str, int, int], MeterConfig] = {}
         self._digests: list[DigestMessage] = []
@@ -286,6 +290,18 @@ class NativePipeline:
         if config is not None:
             self._direct_meters[key] = config
 
+    # --- entries by the thousand ---
+
+    def row_layout(self, table: str) -> RowLayout | None:
+        return self._rows.layout(table)
+
+    def write_rows(self, rows: bytes | memoryview, now_ns: int) -> bool:
+        self.workers.gate()
+        return self._rows.write(rows, now_ns)
+
+    def read_rows(self, table: str) -> RowReader | None:
+        return self._rows.reader(table)
+
     # --- action profiles ---
 
     def set_member(self, profile: str, member_id: int, call: ActionCall | None) -> None:
@@ -423,9 +439,10 @@ class NativePipeline:
         self.workers.resume()
 
     def close(self) -> None:
-        """Give the memory back; the pipeline must not be used any more."""
+        """Give the memory back, after the last read under way; the pipeline must not be used any more."""
         self.workers.stop()
-        self._ffi.release(self._engine)
+        if not self._rows.reading:
+            self._ffi.release(self._engine)
 
 
 def _meter(config: MeterConfig | None) -> tuple[int, int, int, int, int]:

@@ -70,8 +70,8 @@ class NativeTable:
         self.number = number
         self.spec = spec
         self.size = size
-        self._layout = layout
-        self._actions = actions
+        self.layout = layout
+        self.actions = actions
         self._names = list(actions)
         self._learned: Any = self._ffi.new("p4_entry_t *")
         self._keys: dict[int, tuple[Match, ...]] = {}
@@ -83,6 +83,11 @@ class NativeTable:
         self.default = spec.default
         self.set_default(spec.default)
 
+    @property
+    def has_metadata(self) -> bool:
+        """Whether an entry carries metadata, which C does not know."""
+        return bool(self._metadata)
+
     # --- finding ---
 
     def _identity(self, key: tuple[Match, ...], priority: int) -> Identity:
@@ -91,10 +96,10 @@ class NativeTable:
 
     def find(self, key: tuple[Match, ...], priority: int) -> int:
         """The number of the entry with this key and priority; -1 if there is none."""
-        if self._layout.exact:
+        if self.layout.exact:
             if not self.spec.keys:
                 return -1
-            packed = self._layout.key.pack([m.value for m in key if isinstance(m, Exact)])
+            packed = self.layout.key.pack([m.value for m in key if isinstance(m, Exact)])
             return int(self._lib.p4_find(self._engine, self.number, packed))
         return self._identities.get(self._identity(key, priority), -1)
 
@@ -111,7 +116,7 @@ class NativeTable:
         """(action number, kind, arguments in memory)."""
         match entry.action:
             case ActionCall(name, args):
-                number, packing = self._actions[name]
+                number, packing = self.actions[name]
                 return number, ACTION, packing.pack(args)
             case MemberRef(number):
                 return 0, MEMBER, number.to_bytes(8, "little")
@@ -125,9 +130,9 @@ class NativeTable:
     def insert(self, entry: Entry, now_ns: int) -> None:
         """ALREADY_EXISTS or RESOURCE_EXHAUSTED if it cannot be added."""
         action, kind, args = self._action(entry)
-        packing = self._layout.key
+        packing = self.layout.key
         key_mask, bounds, priority = b"", b"", entry.priority
-        if self._layout.exact:
+        if self.layout.exact:
             key = packing.pack([m.value for m in entry.key])  # type: ignore[union-attr]  # all Exact: exact table
         else:
             if self._identity(entry.key, entry.priority) in self._identities:
@@ -139,7 +144,7 @@ class NativeTable:
         )  # fmt: skip
         if made < 0:
             self._refuse(made, entry)
-        if not self._layout.exact:
+        if not self.layout.exact:
             self._keys[made] = entry.key
             self._identities[self._identity(entry.key, entry.priority)] = made
         if entry.metadata or entry.controller_metadata:
@@ -147,7 +152,7 @@ class NativeTable:
 
     def _masked(self, entry: Entry) -> tuple[bytes, bytes, bytes, int]:
         pairs = [value_and_mask(m, k.width) for m, k in zip(entry.key, self.spec.keys, strict=True)]
-        packing = self._layout.key
+        packing = self.layout.key
         priority = entry.priority
         if self._is_lpm:
             told = self._identity(entry.key, 0)[0]
@@ -160,14 +165,14 @@ class NativeTable:
         )
 
     def _bounds(self, entry: Entry) -> bytes:
-        if not self._layout.ranges:
+        if not self.layout.ranges:
             return b""
         low, high = [], []
         for match, key in zip(entry.key, self.spec.keys, strict=True):
             told = normal(match, key.kind, key.width)
             low.append(told.low if isinstance(told, Range) else 0)
             high.append(told.high if isinstance(told, Range) else 0)
-        return self._layout.key.pack(low) + self._layout.key.pack(high)
+        return self.layout.key.pack(low) + self.layout.key.pack(high)
 
     def _refuse(self, why: int, entry: Entry) -> None:
         name = self.spec.name
@@ -189,27 +194,32 @@ class NativeTable:
         self._lib.p4_modify(
             self._engine, self.number, number, action, kind, args, len(args), entry.idle_timeout_ns, now_ns
         )
-        self._metadata.pop(number, None)
+        self._forget(number)
         if entry.metadata or entry.controller_metadata:
             self._remember(number, entry)
 
     def _remember(self, number: int, entry: Entry) -> None:
         raw = self.raw(number)
         self._metadata[number] = raw.sequence, entry.metadata, entry.controller_metadata
+        self._lib.p4_annotate(self._engine, self.number, 1)
+
+    def _forget(self, number: int) -> None:
+        if self._metadata.pop(number, None) is not None and not self._metadata:
+            self._lib.p4_annotate(self._engine, self.number, 0)
 
     def remove(self, number: int) -> None:
         """Take out the entry of that number."""
         key_mask = b""
-        if not self._layout.exact:
+        if not self.layout.exact:
             key = self._keys.pop(number)
             del self._identities[self._identity(key, self.raw(number).priority)]
             pairs = [value_and_mask(m, k.width) for m, k in zip(key, self.spec.keys, strict=True)]
-            key_mask = self._layout.key.pack([b for _, b in pairs])
-        self._metadata.pop(number, None)
+            key_mask = self.layout.key.pack([b for _, b in pairs])
+        self._forget(number)
         self._lib.p4_remove(self._engine, self.number, number, key_mask)
 
     def set_default(self, call: ActionCall) -> None:
-        number, packing = self._actions[call.action]
+        number, packing = self.actions[call.action]
         args = packing.pack(call.args)
         self._lib.p4_set_default(self._engine, self.number, number, args, len(args))
         self.default = call
@@ -218,14 +228,14 @@ class NativeTable:
 
     def can_adopt(self, other: NativeTable) -> bool:
         """Whether the other's entries lie in memory as ours do."""
-        ours, theirs = self._layout, other._layout
+        ours, theirs = self.layout, other.layout
         return (
             self.size == other.size
             and (ours.args, ours.size, ours.ranges, ours.exact)
             == (theirs.args, theirs.size, theirs.ranges, theirs.exact)
             and ours.key.members == theirs.key.members
             and all(
-                self._actions[ref.action][1].members == other._actions[ref.action][1].members
+                self.actions[ref.action][1].members == other.actions[ref.action][1].members
                 for ref in other.spec.actions
             )
         )
@@ -233,14 +243,16 @@ class NativeTable:
     def adopt(self, other: NativeTable) -> None:
         """Take over the entries of a table that can_adopt() has let through; ours, empty, goes there."""
         gone = 0xFFFF
-        numbers = [self._actions[name][0] if name in self._actions else gone for name in other._names]
+        numbers = [self.actions[name][0] if name in self.actions else gone for name in other._names]
         sequences = other._ffi.new("uint64_t *")
+        other._lib.p4_read_settle(other._engine, other.number)
         there = other._lib.p4_table(other._engine, other.number, sequences)
         address = self._ffi.cast("void *", int(other._ffi.cast("uintptr_t", there)))
         self._lib.p4_adopt_table(self._engine, self.number, address, sequences[0], numbers)
         self._keys, other._keys = other._keys, {}
         self._identities, other._identities = other._identities, {}
         self._metadata, other._metadata = other._metadata, {}
+        self._lib.p4_annotate(self._engine, self.number, bool(self._metadata))
 
     # --- reads ---
 
@@ -255,7 +267,7 @@ class NativeTable:
         action: ActionCall | MemberRef | GroupRef
         if raw.kind == ACTION:
             name = self._names[raw.action]
-            packing = self._actions[name][1]
+            packing = self.actions[name][1]
             action = ActionCall(name, packing.unpack(bytes(self._ffi.buffer(raw.args, packing.size))))
         else:
             reference = int.from_bytes(self._ffi.buffer(raw.args, 8), "little")
@@ -263,9 +275,9 @@ class NativeTable:
         sequence, metadata, controller = self._metadata.get(number, (-1, b"", 0))
         if sequence != raw.sequence:
             metadata, controller = b"", 0
-        if self._layout.exact:
-            packed = bytes(self._ffi.buffer(raw.key, self._layout.key.size))
-            key: tuple[Match, ...] = tuple(Exact(v) for v in self._layout.key.unpack(packed))
+        if self.layout.exact:
+            packed = bytes(self._ffi.buffer(raw.key, self.layout.key.size))
+            key: tuple[Match, ...] = tuple(Exact(v) for v in self.layout.key.unpack(packed))
         else:
             key = self._keys[number]
         priority = raw.priority if not self._is_lpm else 0

@@ -35,30 +35,30 @@ class ActionCodec:
     def __init__(self, number: int, name: str, params: tuple[Param, ...]) -> None:
         self.id = number
         self.name = name
-        self._params = params
+        self.params = params
         self._by_id = {param.id: position for position, param in enumerate(params)}
 
     def decode(self, message: p4r.Action) -> ActionCall:
         given = message.params
-        args: list[int | None] = [None] * len(self._params)
+        args: list[int | None] = [None] * len(self.params)
         for param in given:
             position = self._by_id.get(param.param_id)
             if position is None:
-                names = [f"{p.name} ({p.id})" for p in self._params]
+                names = [f"{p.name} ({p.id})" for p in self.params]
                 raise invalid(
                     f"action {self.name} has no parameter with id {param.param_id}; {choices('', names)}"
                 )
             if args[position] is not None:
-                raise invalid(f"{self._params[position].scalar.place}: it is given twice")
-            args[position] = self._params[position].scalar.decode(param.value)
-        for param_info, value in zip(self._params, args, strict=True):
+                raise invalid(f"{self.params[position].scalar.place}: it is given twice")
+            args[position] = self.params[position].scalar.decode(param.value)
+        for param_info, value in zip(self.params, args, strict=True):
             if value is None:
                 raise invalid(f"{param_info.scalar.place}: it is missing; every parameter needs a value")
         return ActionCall(self.name, tuple(value for value in args if value is not None))
 
     def encode(self, call: ActionCall) -> p4r.Action:
         message = p4r.Action(action_id=self.id)
-        for param, value in zip(self._params, call.args, strict=True):
+        for param, value in zip(self.params, call.args, strict=True):
             message.params.add(param_id=param.id, value=param.scalar.encode(value))
         return message
 
@@ -78,6 +78,10 @@ class Actions:
             way_out = choices("", [name for name in valid or self._by_name if name in self._by_name])
             raise invalid(f"{place}: there is no action with id {message.action_id}; {way_out}")
         return codec.decode(message)
+
+    def codec(self, name: str) -> ActionCodec | None:
+        """None for an action the compiler made, which the P4Info does not know."""
+        return self._by_name.get(name)
 
     def name_of(self, number: int) -> str | None:
         codec = self._by_id.get(number)

@@ -1,7 +1,8 @@
 """Readers, writers and packets at once, under a checker: what everybody saw has one order.
 
 P4Runtime 1.5 §12.1, §13.4. Writers of different roles write batches: each sets every entry of the writer's
-key range to one number, its round. A Read must find all entries of a range with one number (a batch is whole),
+key range to one number, its round. A Read must find all entries of a range with one number (batches are
+whole),
 numbers never go back from one Read to the next (one order for everybody), a Read begun after a Write has been
 answered finds that Write or a later one (real time), and a packet meets a whole batch as well.
 """

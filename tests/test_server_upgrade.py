@@ -15,7 +15,7 @@ from typing import TypeVar
 import grpc
 import pytest
 from cli_samples import ENTRIES, syn
-from p4runtime_peer import SECOND, Client, ServerUnderTest, code_of, delete, load_balancer
+from p4runtime_peer import SECOND, Client, Names, ServerUnderTest, code_of, delete, load_balancer
 from server_backends import BACKENDS, backend_named
 
 from p4nic.backend.api import Adopting, Alike, Options
@@ -114,7 +114,8 @@ def test_upgrade_keeps_every_entry_timer_and_counter(backend: str, tmp_path: Pat
 
 def everything(client: Client) -> list[p4r.Entity]:
     ask = p4r.Entity(table_entry=p4r.TableEntry(time_since_last_hit={}, counter_data={}))  # type: ignore[arg-type]
-    counters = p4r.Entity(counter_entry=p4r.CounterEntry())
+    number = Names(load_balancer().info.message).ids["Lb.drop_counter"]
+    counters = p4r.Entity(counter_entry=p4r.CounterEntry(counter_id=number))
     return [
         e for e in client.read(ask, counters) if e.counter_entry.data.packet_count or e.table_entry.table_id
     ]

@@ -35,7 +35,7 @@ def flows(client: Client, server: ServerUnderTest, **fields: object) -> list[p4r
 
 
 def test_learned_entries_carry_true_times(server: ServerUnderTest) -> None:
-    """`idle_timeout_ns` is the profile's of now; `time_since_last_hit` counts since the timer's last restart."""
+    """`idle_timeout_ns` is that of now; `time_since_last_hit` counts since the timer's last restart."""
     with server:
         client = server.primary()
         server.switch.inject(1, syn())
@@ -59,7 +59,7 @@ def test_reads_without_asking_tell_no_time(server: ServerUnderTest) -> None:
 
 
 def test_learned_entry_is_modified_and_deleted_by_a_client(server: ServerUnderTest) -> None:
-    """A client may take an entry over (its metadata says so then) and take it away; the packet learns anew."""
+    """A client may take an entry over (its metadata says so) and take it away; the packet learns anew."""
     with server:
         client = server.primary()
         server.switch.inject(1, syn())
@@ -100,8 +100,8 @@ def key(entry: p4r.TableEntry) -> bytes:
 
 
 def test_entries_learned_during_reads_are_never_twice_nor_torn(server: ServerUnderTest) -> None:
-    """Packets learn, a client deletes, entries expire, and readers look on: each row is one whole entry that was
-    there, at most once in an answer; at rest the answer is the table.
+    """Packets learn, a client deletes, entries expire, and readers look on: each row is one whole entry that
+    was there, at most once in an answer; at rest the answer is the table.
     """
     with server:
         writer = server.primary()
@@ -155,7 +155,7 @@ def accepted(write: Callable[[], object]) -> bool:
 
 
 def whole(entry: p4r.TableEntry) -> None:
-    """Key, action and parameters belong together: a flow of the one service, in one direction or the other."""
+    """Key, action and parameters belong together: a flow of the one service, in one of its directions."""
     assert len(entry.match) == 5
     assert entry.metadata == b"learned"
     assert entry.idle_timeout_ns == 30 * SECOND

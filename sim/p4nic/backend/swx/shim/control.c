@@ -88,7 +88,8 @@ enum change { ADD = 1, DELETE = 2, DEFAULT = 3 };
 /* A table that takes single entries (exact match) is written directly, through the functions DPDK gives out
  * for it. The other way, rte_swx_ctl_pipeline_table_entry_add(), compares each new entry with all that are
  * there. DPDK keeps two states of all tables and swaps them at a commit: both are written, with the same
- * changes in the same order, so that an entry has the same place in both.
+ * changes in the same order, so that an entry has the same place in both. A table that does not take single
+ * entries is written directly too: masked.c.
  */
 static struct rte_swx_table_state *states[2];
 static struct direct {
@@ -115,7 +116,13 @@ int control_begin(void)
 
 		rte_swx_ctl_table_info_get(target.pipeline, i, &info);
 		rte_swx_ctl_table_ops_get(target.pipeline, i, &direct[i].ops, &is_stub);
-		if (!is_stub && direct[i].ops.add && direct[i].ops.del)
+		if (is_stub)
+			continue;
+		if (direct[i].ops.add && direct[i].ops.del)
+			strcpy(direct[i].name, info.name);
+		else if (masked_begin(i, &info, &direct[i].ops))
+			return -1;
+		if (masked_has(i))
 			strcpy(direct[i].name, info.name);
 	}
 	return states[0] == states[1];
@@ -126,6 +133,8 @@ static int apply_directly(uint32_t table, enum change change, struct rte_swx_tab
 	static uint8_t data[MOST_DATA]; /* the table copies as much as its widest action needs */
 	int i, status = 0;
 
+	if (masked_has(table))
+		return change == ADD ? masked_add(table, entry, size) : masked_delete(table, entry);
 	if (size > sizeof data)
 		return -1;
 	memset(data, 0, sizeof data);
@@ -195,6 +204,8 @@ int32_t control_commit(struct request *r)
 	for (i = 0; i < n && !status; i++)
 		status = apply(r);
 	put_u32(status ? i - 1 : UINT32_MAX);
+	if (!status)
+		status = masked_commit(states);
 	if (status)
 		rte_swx_ctl_pipeline_abort(target.control);
 	else if (pending)

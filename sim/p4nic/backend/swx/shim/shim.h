@@ -6,6 +6,7 @@
  * ports.c   ports in memory: one packet in, its copies out
  * measure.c the same ports without the outside: how fast the pipeline is
  * control.c tables, selectors, registers, meters, statistics
+ * masked.c  tables with prefixes or masks
  * learned.c DPDK's learner tables on a clock of ours, and what they hold
  */
 #ifndef P4NIC_SHIM_H
@@ -100,6 +101,14 @@ int32_t control_timeout(struct request *r);
 int32_t control_meter_profile(struct request *r);
 int32_t control_meter(struct request *r);
 int32_t control_meter_key(struct request *r);
+
+/* --- tables with prefixes or masks; each returns 0 if all is well --- */
+
+int masked_begin(uint32_t table, const struct rte_swx_ctl_table_info *info, const struct rte_swx_table_ops *ops);
+int masked_has(uint32_t table);
+int masked_add(uint32_t table, const struct rte_swx_table_entry *entry, uint16_t data_size);
+int masked_delete(uint32_t table, const struct rte_swx_table_entry *entry);
+int masked_commit(struct rte_swx_table_state *states[2]);
 
 /* --- learners --- */
 

@@ -7,15 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from swx_samples import SPEC, needs_dpdk, swx_switch
+from swx_samples import SPEC, entry, needs_dpdk, swx_switch
 
 from p4nic.__main__ import main
 from p4nic.backend.api import Options
 from p4nic.backend.swx import SwxBackend, process, shim
 from p4nic.backend.swx.cleared import cleared
-from p4nic.errors import TargetError, UnsupportedError
-from p4nic.load.artifact import load_program, shipped
+from p4nic.backend.swx.resized import resized
+from p4nic.clock import ManualClock
+from p4nic.errors import StateError, TargetError, UnsupportedError
+from p4nic.ir.program import Exact
+from p4nic.load.artifact import shipped
 from p4nic.load.dpdk_spec import load_text
+from p4nic.target.switch import Switch
 
 
 @needs_dpdk
@@ -80,9 +84,19 @@ def test_a_json_is_no_spec(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert "is no .spec: DPDK runs what p4c-dpdk wrote; use --backend interp" in capsys.readouterr().err
 
 
-def test_table_sizes_are_the_specs(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="takes table sizes from the .spec"):
-        SwxBackend().build(load_program([]), Options(table_sizes={"Lb.route": 5}))
+@needs_dpdk
+def test_table_sizes_are_written_into_the_spec() -> None:
+    program = load_text(SPEC, "small.spec")
+    sizes = Options(table_sizes={"same": 4})
+    with Switch(SwxBackend().build(program, sizes), ManualClock()) as switch:
+        for number in range(4):
+            switch.tables.insert(entry("same", Exact(number), 1))
+        with pytest.raises(StateError, match="full"):
+            switch.tables.insert(entry("same", Exact(9), 1))
+        image = switch.pipeline.program.image
+        assert image is not None
+        assert resized(image, {"same": 4}).text.count("size 0x4\n") == 1
+        assert resized(image, {"same": 4}).text.count("size 0x40\n") == 2
 
 
 def test_without_dpdk_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ CAPABILITIES: Mapping[str, str] = {
     "idle_notification": "the control plane is told of each flow entry that has been idle for its timeout",
     "runt_frames": "frames shorter than an Ethernet header can be put into a port",
     "length_checks": "a frame shorter than its headers say is dropped and counted as `truncated`",
+    "drops_short_headers": "a frame that ends inside a header is dropped",
     "counts_short_headers": "a frame that ends inside a header is counted by reason, not only dropped",
 }
 

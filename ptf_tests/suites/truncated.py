@@ -67,6 +67,7 @@ class FrameEndsInsideAHeader(LbTest):
     """Every prefix of a TCP frame, of one in a tunnel and of an ARP request: nothing comes out."""
 
     def runTest(self) -> None:
+        self.requires("drops_short_headers")
         self.apply(cluster(WEB))
         plain = bytes(frame_from(POD1, tcp(POD1, VIP, 40000, 80)))
         tunnelled = bytes(frame_from(REMOTE_B, tcp(REMOTE_B, VIP, 40000, 80)))
@@ -95,7 +96,9 @@ class TheTargetSurvives(LbTest):
         for length in range(1 if self.can("runt_frames") else 14, 54):
             self.send_frame(POD1.port, frame[:length])
         self.send_frame(POD1.port, frame)
-        (seen,) = self.receive_all()
+        *stumps, seen = self.receive_all()
+        if self.can("drops_short_headers"):
+            self.assertEqual(stumps, [])
         self.assertEqual(seen[0], POD2.port)
         self.assertEqual(seen[1][IP].dst, POD2.ip)
         self._drops_expected = self.drops()

@@ -31,6 +31,7 @@ from p4nic.backend.swx.arrays import Arrays
 from p4nic.backend.swx.cleared import cleared
 from p4nic.backend.swx.crash import Report, crash
 from p4nic.backend.swx.learners import NEVER, Learned, Learners
+from p4nic.backend.swx.resized import resized
 from p4nic.backend.swx.state import State, TableState
 from p4nic.backend.swx.target import Target
 from p4nic.backend.swx.wire import Operation
@@ -60,15 +61,11 @@ class SwxPipeline:
             raise UnsupportedError(
                 f"{program.name} is no .spec: DPDK runs what p4c-dpdk wrote; use --backend interp for a JSON"
             )
-        if options.table_sizes:
-            raise UnsupportedError(
-                "the swx backend takes table sizes from the .spec; leave --table-size out, or change the P4 "
-                "program"
-            )
         self.program = program
         self.options = options
         self._report = report
-        self._image: SpecImage = cleared(program.image) if clear_metadata else program.image
+        image = resized(program.image, options.table_sizes or {})
+        self._image: SpecImage = cleared(image) if clear_metadata else image
         self.target = Target(self._image, options, inputs, source)
         description = self.target.description
         self._state = State(program, self._image, description)

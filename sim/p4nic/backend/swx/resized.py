@@ -1,8 +1,8 @@
 """A `.spec` with other table sizes (`--table-size`).
 
 In: a SpecImage, sizes by P4 name. Out: one with those sizes. Called by `pipeline`. What DPDK 22.11 calls the
-size of a learner is the number of its buckets, a power of two, and each holds four entries: it gets as many as
-hold at most what is asked for, and one at least.
+size of a learner is the number of its buckets, a power of two, and each holds four entries: it gets as many
+as hold at most what is asked for, and one at least.
 """
 
 from __future__ import annotations

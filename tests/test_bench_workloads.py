@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from p4nic.backend.native.measuring import Timing
+from p4nic.backend.native.measuring import Timing, ticks_of_step
 from p4nic.bench import api, csource
 from p4nic.bench.engines import Loop
 from p4nic.bench.floor import Floor
@@ -64,3 +64,39 @@ def test_json_has_the_keys_of_the_interface(name: str) -> None:
         assert {"unit", "cycles_unit", "cycles_per_packet", "wall_samples"} <= set(one)
     assert set(told["peers"]) | set(told["absent"]) == {"floor"}
     assert told["name"] == name
+
+
+def test_writes_are_all_made_with_traffic_beside_them() -> None:
+    told = workloads()["table-writes"].run(replace(FEW, flows=10_000, seconds=0.01), lambda _: None).as_json()
+    assert told["entries"] == 10_000
+    assert len(told["samples"]) == 10
+    assert {"flatness", "traffic_kept", "million_writes_per_cpu_s"} <= set(told)
+
+
+def test_latency_and_memory_and_start_have_their_figures() -> None:
+    latency = workloads()["latency"].run(FEW, lambda _: None).as_json()
+    for load in (10, 50, 90):
+        assert latency[f"p50_us_at_{load}_percent"] <= latency[f"p99_us_at_{load}_percent"]
+    memory = workloads()["memory"].run(FEW, lambda _: None).as_json()
+    assert memory["connections"] == 64
+    start = workloads()["start"].run(replace(FEW, backend="interp"), lambda _: None).as_json()
+    assert start["cold_s"] > 0
+    assert start["samples"] == [start["cached_s"]]
+
+
+def test_two_workers_are_measured_next_to_one() -> None:
+    options = replace(FEW, workers=2, seconds=0.02, peers=())
+    told = workloads()["lb-established"].run(options, lambda _: None).as_json()
+    assert told["parameters"]["workers"] == 2
+    assert told["mpps_1_worker"] > 0
+    assert told["ratio_to_1_worker"] > 0
+
+
+def test_a_step_of_the_histogram_ends_where_the_next_begins() -> None:
+    def step(ticks: int) -> int:  # as latency_step() in p4nic_bench.h
+        top = ticks.bit_length() - 1
+        return ticks if ticks < 16 else (top - 3) * 16 + (ticks >> (top - 4) & 15)
+
+    for place in range(400):
+        assert step(ticks_of_step(place)) == place
+        assert step(ticks_of_step(place) + 1) == place + 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
 
 from p4nic.backend.api import Pipeline
+from p4nic.backend.native import NativePipeline
 from p4nic.backend.native.measuring import MAX_ROUNDS, Timing
 from p4nic.backend.swx import SwxPipeline
 from p4nic.backend.swx.measure import Measured, measure
@@ -105,3 +106,33 @@ class SwxLoop:
             raise BenchError(f"DPDK dropped {found.dropped} of {found.packets} packets of the measurement")
         cycles = round(found.cpu_seconds * found.cycles_per_second)
         return Sample(found.packets, round(found.cpu_seconds * 1e9), round(found.wall_seconds * 1e9), cycles)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class WorkersLoop:
+    """So many workers of the native engine on equal parts of the frames. The Sample's rate is the sum of the
+    workers', each by its own CPU time."""
+
+    pipeline: NativePipeline
+    traffic: Traffic
+    workers: int
+
+    def timed(self, seconds: float) -> Sample:
+        """All of them for about that long."""
+        group = self.pipeline.workers
+        group.replay(self.traffic, self.workers, time.monotonic_ns() - NOW_NS)
+        time.sleep(seconds)
+        group.stop()
+        timings = [group.replayed(worker) for worker in range(self.workers)]
+        packets = sum(t.packets for t in timings)
+        if sum(t.sent for t in timings) != packets:
+            raise BenchError(f"{self.workers} workers lost frames: the measurement would mean nothing")
+        rate = sum(t.packets / max(t.cpu_ns, 1) for t in timings)
+        wall_rate = sum(t.packets / max(t.wall_ns, 1) for t in timings)
+        cycles = sum(t.cycles for t in timings)
+        return Sample(packets, round(packets / rate), round(packets / wall_rate), cycles)
+
+    def once(self) -> Sample:
+        """Every frame once, by one of them."""
+        return Loop(self.pipeline, self.traffic).once()

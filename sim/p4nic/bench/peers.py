@@ -8,22 +8,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from statistics import median
 from types import MappingProxyType, TracebackType
 from typing import Self, final
 
 from p4nic.backend import api
 from p4nic.backend.api import Entry, Pipeline
+from p4nic.backend.native import NativePipeline
 from p4nic.backend.swx import SwxBackend, SwxPipeline
 from p4nic.bench import csource
-from p4nic.bench.api import Options, Progress
-from p4nic.bench.engines import Loop, Measurable, SwxLoop
+from p4nic.bench.api import Measured, Options, Progress, round_to
+from p4nic.bench.engines import Loop, Measurable, SwxLoop, WorkersLoop
 from p4nic.bench.floor import Floor
 from p4nic.bench.traffic import Traffic
-from p4nic.bench.trials import Subject
+from p4nic.bench.trials import Subject, take_turns
 from p4nic.errors import P4nicError
 from p4nic.ir.program import Program
 
 NO_FLOOR = {"floor": "the hand-written load balancer does not do this work"}
+ONE_WORKER = "1 worker"
 SWX_LARGEST = 1_000_000
 """Connections: beyond, DPDK's heap of 2 GB does not hold the learner."""
 
@@ -47,6 +50,25 @@ class Engines:
             if not isinstance(engine, Floor):
                 getattr(engine, "close")()  # noqa: B009 - what is measurable and no Floor is a Pipeline
 
+    def measure(self, traffic: Traffic, options: Options, progress: Progress) -> dict[str, Measured]:
+        """All of them in turn; with more workers than one also our engine with one, for the ratio."""
+        subjects: dict[str, Subject] = {name: loop.timed for name, loop in self.loops(traffic).items()}
+        own = self.made[self.own]
+        if options.workers > 1:
+            assert isinstance(own, NativePipeline)
+            subjects = {
+                self.own: WorkersLoop(own, traffic, options.workers).timed,
+                ONE_WORKER: WorkersLoop(own, traffic, 1).timed,
+                **{name: timed for name, timed in subjects.items() if name != self.own},
+            }
+        found = take_turns(subjects, options, progress)
+        if options.workers > 1:
+            one, many = found.pop(ONE_WORKER), found[self.own]
+            ratios = [a / b for a, b in zip(many.samples, one.samples, strict=True)]
+            figures = {"mpps_1_worker": round_to(one.mpps), "ratio_to_1_worker": round_to(median(ratios))}
+            found[self.own] = replace(many, figures=figures)
+        return found
+
     def loops(self, traffic: Traffic) -> dict[str, Loop | SwxLoop]:
         """Each engine with these frames."""
         return {
@@ -60,10 +82,6 @@ class Engines:
         """Every frame once through each."""
         for loop in self.loops(traffic).values():
             loop.once()
-
-    def timed(self, traffic: Traffic) -> dict[str, Subject]:
-        """What `trials.take_turns` wants."""
-        return {name: loop.timed for name, loop in self.loops(traffic).items()}
 
 
 def engines(

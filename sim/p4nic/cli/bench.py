@@ -81,7 +81,7 @@ def _options(args: argparse.Namespace) -> Options:
             raise InputError(f"--{option} {value} is not a number above 0")
     if not args.seconds > 0:
         raise InputError(f"--seconds {args.seconds:g} is not above 0")
-    if args.workers > 1:
+    if args.workers > 1 and args.backend != "native":
         raise InputError(f"--workers {args.workers}: the {args.backend} backend has one worker")
     peers = () if args.peers == "none" else tuple(args.peers.split(","))
     for peer in peers:

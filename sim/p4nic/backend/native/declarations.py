@@ -15,6 +15,8 @@ typedef struct { uint64_t last_ns, timeout_ns, packets, bytes, sequence; int64_t
 typedef struct engine engine;
 void p4_bench(engine *e, const p4_traffic_t *t, uint32_t first, uint64_t rounds, uint64_t nanoseconds,
     uint64_t now_ns, p4_timing_t *out);
+void p4_latency(engine *e, const p4_traffic_t *t, uint32_t first, uint64_t interval, uint64_t nanoseconds,
+    uint64_t now_ns, uint64_t *steps, p4_timing_t *out);
 engine *p4_create(uint32_t cpu_port, uint32_t drop_port, uint32_t port_count, uint64_t seed);
 void p4_destroy(engine *e);
 int p4_start_table(engine *e, uint32_t table, uint32_t capacity, const uint64_t *timeouts, uint32_t count);

@@ -9,6 +9,7 @@ from array import array
 from typing import Any, NamedTuple, Protocol, final
 
 MAX_ROUNDS = 1 << 62
+LATENCY_STEPS = 64 * 16
 
 
 class Frames(Protocol):
@@ -54,3 +55,11 @@ def in_c(frames: Frames, ffi: Any) -> tuple[Any, Any]:
 def timing(out: Any) -> Timing:
     """From a `p4_timing_t *`."""
     return Timing(out.packets, out.sent, out.bytes, out.wall_ns, out.cpu_ns, out.cycles, int(out.next))
+
+
+def ticks_of_step(step: int) -> int:
+    """The largest number of ticks that p4_latency counts at this place of its histogram."""
+    if step < 32:
+        return step
+    top, part = step // 16 + 3, step % 16
+    return ((17 + part) << (top - 4)) - 1

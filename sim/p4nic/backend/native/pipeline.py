@@ -33,7 +33,7 @@ from p4nic.backend.api import (
 )
 from p4nic.backend.native import compiler
 from p4nic.backend.native.emit_state import Numbers
-from p4nic.backend.native.measuring import MAX_ROUNDS, Frames, Timing, in_c, timing
+from p4nic.backend.native.measuring import LATENCY_STEPS, MAX_ROUNDS, Frames, Timing, in_c, timing
 from p4nic.backend.native.messages import DIGEST, decode, log_message
 from p4nic.backend.native.rows import Rows
 from p4nic.backend.native.tables import NativeTable, value_and_mask
@@ -189,6 +189,17 @@ class NativePipeline:
         self._lib.p4_bench(self._engine, frames, first, rounds, int(seconds * 1e9), now_ns, out)
         del kept
         return timing(out)
+
+    def latencies(
+        self, traffic: Frames, interval: int, seconds: float, now_ns: int
+    ) -> tuple[Timing, list[int]]:
+        """Frames arrive every `interval` / 65536 ticks of the time stamp counter. Also how many took how
+        long: `measuring.ticks_of_step` says what a place in the list means."""
+        frames, kept = in_c(traffic, self._ffi)
+        out, steps = self._ffi.new("p4_timing_t *"), self._ffi.new("uint64_t[]", LATENCY_STEPS)
+        self._lib.p4_latency(self._engine, frames, 0, interval, int(seconds * 1e9), now_ns, steps, out)
+        del kept
+        return timing(out), list(steps)
 
     def trace(self, port: int, frame: bytes, now_ns: int) -> tuple[Outcome, list[TraceEvent]]:
         raise StateError(

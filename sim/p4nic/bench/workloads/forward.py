@@ -8,7 +8,6 @@ from p4nic.bench.api import Options, Progress, Result
 from p4nic.bench.lb import ACK, frame_lengths, tcp_frame
 from p4nic.bench.peers import NO_FLOOR, engines
 from p4nic.bench.traffic import Traffic
-from p4nic.bench.trials import take_turns
 
 NAME = "forward"
 ABOUT = "frames out of the other port of a pair, nothing looked up (--frame-size)"
@@ -23,5 +22,5 @@ def run(options: Options, progress: Progress) -> Result:
     )
     program = programs.load("forward")
     with engines(options, program, [], 0, {}, progress, unfit=NO_FLOOR) as found:
-        measured = take_turns(found.timed(traffic), options, progress)
+        measured = found.measure(traffic, options, progress)
     return Result.of(NAME, found, measured, {"frame_size": options.frame_size, "workers": options.workers})

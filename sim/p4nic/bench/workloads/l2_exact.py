@@ -9,7 +9,6 @@ from p4nic.bench.api import Options, Progress, Result
 from p4nic.bench.lb import ACK, frame_lengths, tcp_frame
 from p4nic.bench.peers import NO_FLOOR, engines
 from p4nic.bench.traffic import BURST, Traffic
-from p4nic.bench.trials import take_turns
 from p4nic.ir.program import Exact
 
 NAME = "l2-exact"
@@ -34,6 +33,6 @@ def run(options: Options, progress: Progress) -> Result:
     table, action = "Main.stations", "Main.to_port"
     made = [programs.entry(program, table, action, 1, dst=Exact(STATION + i)) for i in range(entries)]
     with engines(options, program, made, 0, {}, progress, unfit=NO_FLOOR) as found:
-        measured = take_turns(found.timed(traffic), options, progress)
+        measured = found.measure(traffic, options, progress)
     parameters = {"entries": entries, "frame_size": options.frame_size, "workers": options.workers}
     return Result.of(NAME, found, measured, parameters)

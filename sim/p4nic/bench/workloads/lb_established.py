@@ -8,7 +8,6 @@ from __future__ import annotations
 from p4nic.bench import lb
 from p4nic.bench.api import Options, Progress, Result
 from p4nic.bench.peers import engines
-from p4nic.bench.trials import take_turns
 
 NAME = "lb-established"
 ABOUT = "established TCP connections through the whole load balancer (--flows, --frame-size)"
@@ -26,6 +25,6 @@ def run(options: Options, progress: Progress) -> Result:
         found.once(lb.flow_frames(order, lb.to_vip(lb.SYN)))
         traffic = lb.flow_frames(order, lb.to_vip(lb.ACK), options.frame_size)
         found.once(traffic)
-        measured = take_turns(found.timed(traffic), options, progress)
+        measured = found.measure(traffic, options, progress)
     parameters = {"flows": flows, "frame_size": options.frame_size, "workers": options.workers}
     return Result.of(NAME, found, measured, parameters)

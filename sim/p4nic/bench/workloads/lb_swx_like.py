@@ -9,7 +9,6 @@ from p4nic.backend.api import Entry
 from p4nic.bench import lb, programs
 from p4nic.bench.api import Options, Progress, Result
 from p4nic.bench.peers import NO_FLOOR, engines
-from p4nic.bench.trials import take_turns
 from p4nic.ir.program import Exact, Program
 
 NAME = "lb-swx-like"
@@ -35,6 +34,6 @@ def run(options: Options, progress: Progress) -> Result:
     sizes = {"Small.flows": max(65536, flows + flows // 8)}
     with engines(options, program, entries(program), flows, sizes, progress, unfit=NO_FLOOR) as found:
         found.once(traffic)
-        measured = take_turns(found.timed(traffic), options, progress)
+        measured = found.measure(traffic, options, progress)
     parameters = {"flows": flows, "frame_size": options.frame_size, "workers": options.workers}
     return Result.of(NAME, found, measured, parameters)

@@ -72,7 +72,8 @@ def run(options: Options, progress: Progress) -> Result:
             each.once(syn)
             each.once(ack)
         with_few = f"{FEW} rules"
-        subjects = {**found.timed(ack), with_few: few.timed(ack)[few.own]}
+        loops = {**found.loops(ack), with_few: few.loops(ack)[few.own]}
+        subjects = {name: loop.timed for name, loop in loops.items()}
         measured = take_turns(subjects, options, progress)
     baseline = measured.pop(with_few)
     own = measured[found.own]

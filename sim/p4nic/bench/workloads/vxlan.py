@@ -6,7 +6,6 @@ from __future__ import annotations
 from p4nic.bench import lb
 from p4nic.bench.api import Options, Progress, Result
 from p4nic.bench.peers import engines
-from p4nic.bench.trials import take_turns
 
 NAME = "vxlan"
 ABOUT = "out in VXLAN and back, one of each in turn, through the whole load balancer (--flows)"
@@ -24,6 +23,6 @@ def run(options: Options, progress: Progress) -> Result:
         out = lb.flow_frames(order, lb.to_vip(lb.ACK), options.frame_size)
         traffic = out.in_turn(lb.flow_frames(order, lb.BACK, options.frame_size))
         found.once(traffic)
-        measured = take_turns(found.timed(traffic), options, progress)
+        measured = found.measure(traffic, options, progress)
     parameters = {"flows": flows, "frame_size": options.frame_size, "workers": options.workers}
     return Result.of(NAME, found, measured, parameters)

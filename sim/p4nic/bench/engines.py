@@ -13,6 +13,7 @@ from typing import Protocol, final, runtime_checkable
 from p4nic.backend.api import Pipeline
 from p4nic.backend.native import NativePipeline
 from p4nic.backend.native.measuring import MAX_ROUNDS, Timing
+from p4nic.backend.native.workers import Workers
 from p4nic.backend.swx import SwxPipeline
 from p4nic.backend.swx.measure import Measured, measure
 from p4nic.bench.api import NOW_NS, BenchError, Sample
@@ -123,6 +124,7 @@ class WorkersLoop:
         group = self.pipeline.workers
         group.replay(self.traffic, self.workers, time.monotonic_ns() - NOW_NS)
         time.sleep(seconds)
+        wait_for_packets(group, self.workers)
         group.stop()
         timings = [group.replayed(worker) for worker in range(self.workers)]
         packets = sum(t.packets for t in timings)
@@ -136,3 +138,9 @@ class WorkersLoop:
     def once(self) -> Sample:
         """Every frame once, by one of them."""
         return Loop(self.pipeline, self.traffic).once()
+
+
+def wait_for_packets(group: Workers, workers: int) -> None:
+    """Until each worker has done something: on a busy machine a thread may begin late."""
+    while any(group.replayed(worker).packets == 0 for worker in range(workers)):
+        time.sleep(0.001)

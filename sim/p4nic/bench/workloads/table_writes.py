@@ -18,6 +18,7 @@ from p4nic.backend.native import NativePipeline
 from p4nic.backend.swx import SwxBackend
 from p4nic.bench import programs
 from p4nic.bench.api import Measured, Options, Progress, Result, round_to
+from p4nic.bench.engines import wait_for_packets
 from p4nic.bench.lb import ACK, tcp_frame
 from p4nic.bench.traffic import Traffic
 from p4nic.bench.workloads.l2_exact import STATION
@@ -110,6 +111,7 @@ class _Traffic:
     def _rate(self, work: Callable[[], None]) -> float:
         workers = self._pipeline.workers
         workers.replay(self._traffic, 1, time.monotonic_ns())
+        wait_for_packets(workers, 1)
         work()
         workers.stop()
         timing = workers.replayed(0)

@@ -77,6 +77,10 @@ fuzz: setup ## Feed COUNT (100000) damaged artifacts to both loaders
 fuzz-server: setup ## Send COUNT (100000) damaged requests to the P4Runtime server (SEED=n for others)
 	@P4NIC_FUZZ=$(or $(COUNT),100000) $(if $(SEED),P4NIC_FUZZ_SEED=$(SEED)) $(PY) -m pytest -q -n $(JOBS) tests/test_server_fuzz.py
 
+.PHONY: fuzz-engines
+fuzz-engines: setup ## Random programs and COUNT (1000000) packets, interpreter against native engine
+	@$(PY) -m conformance.engine_fuzz --count $(or $(COUNT),1000000) --jobs $(JOBS) $(ARGS)
+
 .PHONY: image
 image: ## Build the runtime container image (needs docker)
 	@command -v docker >/dev/null || { echo "make image needs docker, which is not installed here." >&2; exit 2; }

@@ -22,9 +22,9 @@ def shrink(scenario: Scenario, position: int | None, differs: Differs, tries: in
     budget = _Budget(differs, tries)
     if position is not None:
         scenario = budget.better(scenario, replace(scenario, packets=scenario.packets[: position + 1]))
-    packets = _fewer(scenario.packets, lambda left: budget.ask(replace(scenario, packets=left)))
+    packets = fewer(scenario.packets, lambda left: budget.ask(replace(scenario, packets=left)))
     scenario = replace(scenario, packets=packets)
-    updates = _fewer(scenario.updates, lambda left: budget.ask(replace(scenario, updates=left)))
+    updates = fewer(scenario.updates, lambda left: budget.ask(replace(scenario, updates=left)))
     scenario = replace(scenario, updates=updates)
     for number in range(len(scenario.packets)):
         for change in (_at_zero, _shorter):
@@ -49,7 +49,8 @@ class _Budget:
         return smaller if smaller != now and self.ask(smaller) else now
 
 
-def _fewer(items: tuple[T, ...], differs: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
+def fewer(items: tuple[T, ...], differs: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
+    """As few of the items as still differ, in their order."""
     size = max(len(items) // 2, 1)
     while items:
         at = 0

@@ -98,6 +98,8 @@ class Pna:
         run_block(self._control, fields, packet)
         run_block(self._deparser, fields, packet)
         frame = b"".join(packet.out) + packet.payload()
+        if packet.limit is not None:
+            frame = frame[: packet.limit]
         send_mirrors(self._state, packet, frame, verdicts)
         port = self._port.get(fields)
         if self._dropped.get(fields):

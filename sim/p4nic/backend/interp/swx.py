@@ -29,7 +29,6 @@ from p4nic.backend.interp.runtime import (
     ExitBlock,
     OutOfFuel,
     Packet,
-    PacketTooShort,
     ParserError,
 )
 from p4nic.backend.interp.state import State
@@ -90,12 +89,9 @@ class Swx:
             self._pipeline(fields, packet, ())
         except (EndOfPacket, ExitBlock):
             pass
-        except PacketTooShort as error:
-            tell_error(packet, error)
-            return TOO_SHORT
         except ParserError as error:
             tell_error(packet, error)
-            return f"parser error {error.name}"
+            return TOO_SHORT if error.name == "PacketTooShort" else f"parser error {error.name}"
         except OutOfFuel:
             return LOOP
         return NO_VERDICT if packet.transmit == UNDECIDED else None

@@ -174,13 +174,13 @@ def words_sum(out: Writer, inputs: Sequence[Operand], widths: Sequence[int], sco
 
 
 def hash_(
-    out: Writer, op: ops.Hash, scope: Scope, counters: list[None], for_real: Callable[[], None]
+    out: Writer, op: ops.Hash, scope: Scope, counters: dict[int, int], for_real: Callable[[], None]
 ) -> None:
-    """`counters`: one for each round_robin of the unit, which counts packets in their order (`for_real`)."""
+    """`counters`: one for each round_robin of the program, however many copies the unit has of it; it counts
+    packets in their order (`for_real`)."""
     if op.algorithm == "round_robin":
         for_real()
-        text = f"e->round_robin[{len(counters)}]++"
-        counters.append(None)
+        text = f"e->round_robin[{counters.setdefault(id(op), len(counters))}]++"
     else:
         text = hash_text(out, op.algorithm, op.inputs, op.host_order, op.with_payload, op.skip_invalid, scope)
     bound: int | None = 64

@@ -44,7 +44,7 @@ class BodyWriter:
         self.before, self.after = analysis.live(items)
         self.out = Writer(v)
         self.state = StateWriter(self.out, program, suspends, keys)
-        self.counters: list[None] = []
+        self.counters: dict[int, int] = {}
         self.waits: list[Site] = []
         self.errors: set[str] = set()
         self.saved: dict[Variable, None] = {}
@@ -274,7 +274,9 @@ class BodyWriter:
         match op:
             case ops.Receive(dst):
                 # A recirculated packet keeps its metadata, the input port among them.
-                out.store(dst, f"p->passes ? {out.read(dst, scope)} : p->port", None, scope)
+                kind = "u128" if out.shape(dst, scope)[0] > 64 else "u64"
+                text = f"p->passes ? ({kind}){out.read(dst, scope)} : ({kind})p->port"
+                out.store(dst, text, None, scope)
             case ops.Transmit(port):
                 out.line(f"p->transmit = (i64)(u64){out.read(port, scope)};")
                 out.line(f"goto {FINISHED};")

@@ -123,6 +123,7 @@ class StateWriter:
         out.line(f"    ran{n} = e->tables[{number}].default_action;")
         out.line("}")
         self._last(site)
+        self._colour(site, scope)
         if table.implementation is not None:
             self._profile(site, scope)
         out.set(out.v.last("ran"), f"ran{n}")
@@ -149,11 +150,17 @@ class StateWriter:
         if table.idle_timeout and not table.is_learner:
             self.room("    ")
             out.line(f"    effect_timer(p, EFFECT_TOUCH, {number}, e{n}, -1);")
+
+    def _colour(self, site: Site, scope: Scope) -> None:
+        """v1model's direct meter colours each hit before the action runs."""
+        out, n, table = self.out, site.number, site.table
         if table.meter is not None and table.meter_result is not None:
+            out.line(f"if (e{n}) {{")
             self.for_real()
             amount = "1" if self.program.meters[table.meter].unit == "packets" else "p->length"
             text = f"colour_direct({self.table(table.name)}, e{n}, {amount}, w->now_ns, 0)"
             out.store(table.meter_result, text, 2, scope, effect=True)
+            out.line("}")
 
     def _profile(self, site: Site, scope: Scope) -> None:
         """The entry points to a member or a group: the action is the member's. An empty group, or a member
@@ -329,6 +336,11 @@ class StateWriter:
         out.line(f"        memcpy(key_of(&l->entry) + {words}, &learned, {size});")
         out.line("    } else {")
         out.line("        effects_flush(w, p);")
+        if scope.params:
+            # Learning may write over the entry this action runs for, whose arguments it may still read.
+            held = out.fresh(f"u64[{Packing('', list(scope.params.values())).size // 8}]")
+            out.line(f"        memcpy({held}, a{n}, sizeof {held});")
+            out.line(f"        a{n} = (const u8 *){held};")
         out.line(f"        note_learned(w, {table}, h{n}, {done});")
         out.line("    }")
         out.line("}")

@@ -175,10 +175,10 @@ class Writer:
     # --- storing ---
 
     def store(self, dst: Place, text: str, bound: int | None, scope: Scope, effect: bool = False) -> None:
-        """dst = text, wrapped to dst. `effect`: evaluated even if dst's header is invalid."""
+        """dst = text, wrapped to dst. `effect`: evaluated even if dst's header is invalid or dst is dead."""
         width, signed = self.shape(dst, scope)
         value = wrapped(text, width, signed, bound)
-        if effect and not isinstance(dst, Temp):
+        if effect:
             name = self.fresh(c_type(width, signed))
             self.line(f"{name} = {value};")
             value = name

@@ -101,8 +101,8 @@ class Analysis:
                 return Effect(uses)
             case Find():
                 last = bits([self.v.last(w) for w in ("hit", "ran", "id", "entry")])
-                extra, _ = self._selector(op, scope)
-                return Effect(extra, last, last)
+                extra, written = self._selector(op, scope)
+                return Effect(extra, last, last | written)
             case Hook(name):
                 return self.hooks[name]
             case _:
@@ -114,7 +114,8 @@ class Analysis:
         headers = {o.header for o in inputs if isinstance(o, Ref)} - self.v.metadata
         return bits([self.v.valid(h) for h in sorted(headers)])
 
-    def _selector(self, op: Find, scope: Scope) -> tuple[int, None]:
+    def _selector(self, op: Find, scope: Scope) -> tuple[int, int]:
+        """What a lookup reads besides its key, and what its direct meter writes."""
         name = op.site.table.implementation
         uses = 0
         if name is not None:
@@ -123,9 +124,10 @@ class Analysis:
                 uses |= self.operand(operand, scope)
             uses |= self._validities(inputs)
         meter_result = op.site.table.meter_result
-        if meter_result is not None and meter_result.header not in self.v.metadata:
-            uses |= 1 << self.v.valid(meter_result.header).bit
-        return uses, None
+        if meter_result is None:
+            return uses, 0
+        stored = self.place(meter_result, scope)
+        return uses | stored.uses, stored.writes
 
     def _operation(self, op: ops.Op, scope: Scope) -> Effect:
         v = self.v

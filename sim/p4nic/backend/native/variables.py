@@ -76,6 +76,9 @@ class Variables:
         for profile in program.action_profiles.values():
             for operand in profile.selector_inputs:
                 self._note_operand(operand)
+        for table in program.tables.values():
+            if table.meter_result is not None:
+                self._written.add((table.meter_result.header, table.meter_result.field))
         self._close()
 
     # --- which fields matter ---

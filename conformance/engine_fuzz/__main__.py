@@ -24,7 +24,7 @@ from conformance.engine_fuzz.trial import Case, Report, Trial, run
 from p4nic.errors import P4nicError
 from p4nic.ir import verify
 
-LIMIT = 180.0
+LIMIT = 600.0
 """Seconds one program may take with all its packets."""
 
 

@@ -7,6 +7,7 @@ In: a Program, engines by name (the first is the definition), Steps. Out: a Verd
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,9 @@ OPTIONS = Options(seed=1)
 TRAPS = ("parser error", "packet too short", "recirculation limit")
 FUEL = "instruction limit"
 PATIENCE = 6
-"""Packets that loop until their fuel is burnt, after which a life ends: each takes the interpreter long."""
+SECONDS = 15.0
+"""Packets that loop until their fuel is burnt, and processor time, after which a life ends: the interpreter takes
+long over such packets, and over each of their copies again."""
 
 
 @final
@@ -65,6 +68,7 @@ def judge(program: Program, engines: Sequence[Backend], steps: Sequence[Step]) -
         verdict.refused = str(error)
         return verdict
     bounds: Mapping[str, Json] = {}
+    started = time.process_time()
     try:
         for number, step in enumerate(steps):
             answers = {name: _answer(pipeline, step) for name, pipeline in pipelines.items()}
@@ -72,7 +76,7 @@ def judge(program: Program, engines: Sequence[Backend], steps: Sequence[Step]) -
             if step.method == "process":
                 verdict.packets += len(step.args[0])
                 verdict.reasons.update(o.drop_reason for o in first)
-                if verdict.out_of_fuel > PATIENCE:
+                if verdict.out_of_fuel > PATIENCE or time.process_time() - started > SECONDS:
                     break
             if step.method == "next_expiry_ns":
                 bounds = answers

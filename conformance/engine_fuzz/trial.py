@@ -92,7 +92,7 @@ class Trial:
         return "; ".join([how, *told[:4]])
 
 
-def run(case: Case, seconds: float = 60) -> Report:
+def run(case: Case, seconds: float = 300) -> Report:
     """One case, in a process of its own."""
     return Trial(lambda: case).report(seconds)
 

@@ -135,9 +135,11 @@ def test_idle_timeout() -> None:
                 "l2", match=fy.Match(dst=1), action=fy.Action("drop"), idle_timeout_ns=30 * SECOND
             )
             await sw.insert([entry])
-            told = await first(sw.read_idle_timeouts(), lambda: client.advance(30 * SECOND))
-            assert [e.match for e in told] == [{"dst": 1}]
-            assert told.timestamp == 30 * SECOND
+            idle = sw.read_idle_timeouts()
+            for times in (1, 2):  # §16.4: once more after another timeout
+                told = await first(idle, lambda: client.advance(30 * SECOND))
+                assert [e.match for e in told] == [{"dst": 1}]
+                assert told.timestamp == times * 30 * SECOND
 
     run(test)
 

@@ -85,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             counted, escaped = done.result()
             outcomes += counted
             escapes += escaped
+            print(f"{sum(outcomes.values())}/{args.count} inputs", file=sys.stderr, flush=True)
     print(
         f"{sum(outcomes.values())} inputs: " + ", ".join(f"{n} {name}" for name, n in outcomes.most_common())
     )

@@ -17,6 +17,7 @@ from conformance.corpora import Golden, Source
 from conformance.known import JSON_REFUSALS, KNOWN, SPEC_AGAINST_P4INFO, SPEC_REFUSALS
 from conformance.results import Result
 from p4nic.backend.api import Options
+from p4nic.backend.native import compiler as native_compiler
 from p4nic.cli.common import backend
 from p4nic.clock import ManualClock
 from p4nic.differential.compare import Run
@@ -41,17 +42,20 @@ SEED = "p4nic"
 @final
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`engines` by name, the first is the reference; `binaries` by compiler name."""
+    """`engines` by name, the first is the reference; `binaries` by compiler name; `optimise`: the C
+    compiler's -O for the native engine."""
 
     work: Path
     binaries: dict[str, str]
     engines: tuple[str, ...]
     packets: int
+    optimise: str = "2"
 
 
 def check(item: Source | Golden, settings: Settings) -> list[Result]:
     """Everything about one program. An exception is what no program may cause: it is counted as a failure."""
     results: list[Result] = []
+    native_compiler.OPTIMISE = (f"-O{settings.optimise}",)
     try:
         results.extend(_golden(item, settings) if isinstance(item, Golden) else _source(item, settings))
     except Exception as error:  # noqa: BLE001 - the verdict of the run, not the run's own mistake

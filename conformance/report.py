@@ -22,6 +22,7 @@ class Facts:
     date: str
     engines: tuple[str, ...]
     packets: int
+    optimise: str
 
 
 def lines(results: Sequence[Result]) -> Iterator[str]:
@@ -62,7 +63,8 @@ def _head(facts: Facts) -> list[str]:
         "",
         "Written by `make conformance P4C=<checkout of p4c with built binaries>`; do not edit. Nothing",
         "of p4c is in this repository.",
-        f"p4c {facts.p4c}; run on {facts.date}; engines {', '.join(facts.engines)}.",
+        f"p4c {facts.p4c}; run on {facts.date}; engines {', '.join(facts.engines)}; the native",
+        f'engine\'s C compiled with -O{facts.optimise} (-O2 as shipped; `ARGS="--optimise 0"` saves time).',
         "",
         "*passed*: as p4c's test says. *known*: the expectation is wrong, the evidence is below.",
         "*not applicable*: not a test of ours, or refused at load with a sentence; the reasons are below.",

@@ -1,7 +1,7 @@
 """A client in another language: Node with @grpc/grpc-js, unmodified, drives the server.
 
-Its two packages are installed once, with npm, into the user's cache directory. Without node, npm or a registry
-in reach the test is skipped, and says so.
+Its two packages are installed once, with npm, into the user's cache directory. Without node, npm or a
+registry in reach the test is skipped, and says so.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """p4c's PTF base class (tools/ptf/base_test.py), unmodified, drives the server.
 
-It is not on any package index: P4C names a checkout of p4c, as for `make conformance`. Without one the test is
-skipped, and says so.
+It is not on any package index: P4C names a checkout of p4c, as for `make conformance`. Without one the test
+is skipped, and says so.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ void p4_adopt_table(struct engine *e, u32 table, void *other, u64 sequences, con
     theirs->readers = reading;
     mine->number = before.number; /* what belongs to the program, not to the entries */
     mine->in_ranges = before.in_ranges;
+    mine->generation = theirs->generation = 1 + mine->generation + theirs->generation; /* nothing remembered holds */
     theirs->default_action = mine->default_action;
     theirs->default_args = mine->default_args;
     mine->default_action = before.default_action;

@@ -11,6 +11,7 @@
 COLD int table_start(struct table *t, u32 number, u32 capacity, u32 key, u32 args, u32 entry_bytes)
 {
     t->number = number;
+    t->generation = 1;
     t->capacity = capacity;
     t->key_size = key;
     t->args_size = args;
@@ -237,6 +238,7 @@ UNUSED static struct entry *entry_make(struct table *t, const void *key, u64 seq
     e->packets = e->bytes = 0;
     memcpy(key_of(e), key, t->key_size);
     t->sequence[id] = sequence;
+    t->generation++;
     t->count++;
     t->big = (u64)t->count * t->entry_size > FAR_BYTES;
     return e;
@@ -248,6 +250,7 @@ UNUSED static void entry_unmake(struct table *t, struct entry *e)
     if (e->slot == SLOT_FRONT)
         e->slot = 0;
     t->freed[t->freed_count++] = id_of(t, e);
+    t->generation++;
     t->count--;
     t->big = (u64)t->count * t->entry_size > FAR_BYTES;
 }

@@ -52,6 +52,7 @@ struct table {
     struct retired *retired;
     u32 *removed; /* entries that packets took out while it was shared: their numbers are free at the next gate */
     u32 removed_count;
+    u64 generation; /* grows with each change of which entries there are */
     range_test *in_ranges;
     u8 *entries;
     u64 *sequence, *timeout, *repeat; /* cold, by entry; timeout: of those with OWN_TIMEOUT */

@@ -8,6 +8,7 @@
 #define BURST 32
 #endif
 #define MAX_WORKERS 64
+#include "p4nic_cache.h"
 #include "p4nic_learn.h"
 #define EFFECTS 12
 #define FUEL 65536 /* backward jumps of one pass: only a loop that does not end uses them up */
@@ -70,6 +71,7 @@ struct worker {
     struct cell *cells[N_COUNTERS + 1];      /* this worker's share of the counter arrays */
     struct cell *entry_cells[N_TABLES + 1];  /* its share of direct counters; NULL: in the entries themselves */
     u32 number;
+    u8 *memory[N_TABLES + 1]; /* remembered lookups; NULL: of a table that needs none */
     u32 stale_all; /* an entry changed or went: everything after runs again */
     struct fresh fresh;
     u64 statistics[N_STATISTICS];

@@ -2,6 +2,14 @@
 #ifndef P4NIC_WORKERS_H
 #define P4NIC_WORKERS_H
 
+/* Of the memory for remembered lookups in a table. */
+COLD size_t memory_bytes(const struct table_shape *s)
+{
+    if (!s->key || s->learner)
+        return 0;
+    return (size_t)LINE_BYTES(s->key) << (s->masked ? CACHE_BITS : TINY_BITS);
+}
+
 COLD void worker_end(struct worker *w)
 {
     if (w == NULL)
@@ -11,6 +19,8 @@ COLD void worker_end(struct worker *w)
         release(w->cells[i], e->counters[i].size * sizeof(struct cell));
     for (int i = 0; i < N_TABLES; i++)
         release(w->entry_cells[i], (size_t)e->tables[i].capacity * sizeof(struct cell));
+    for (int i = 0; i < N_TABLES; i++)
+        release(w->memory[i], memory_bytes(&table_shapes[i]));
     arena_reset(w);
     free(w->arena);
     free(w->events);
@@ -38,6 +48,14 @@ COLD struct worker *worker_make(struct engine *e, u32 number)
         return NULL;
     }
     memset(w->contexts, 0, contexts);
+    for (int i = 0; i < N_TABLES; i++) {
+        size_t bytes = memory_bytes(&table_shapes[i]);
+        w->memory[i] = bytes ? reserve(bytes) : NULL;
+        if (bytes && w->memory[i] == NULL) {
+            worker_end(w);
+            return NULL;
+        }
+    }
     return w;
 }
 

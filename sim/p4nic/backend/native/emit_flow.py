@@ -12,12 +12,12 @@ import re
 from collections.abc import Mapping
 from typing import final
 
-from p4nic.backend.native import emit_compute, emit_headers, order
+from p4nic.backend.native import emit_compute, emit_headers, facts, order
 from p4nic.backend.native.arch import Arch, kept_fields, save
 from p4nic.backend.native.emit_state import StateWriter
 from p4nic.backend.native.expr import Writer, literal
 from p4nic.backend.native.flat import Bind, Find, Goto, Hook, Item, Key, Mark, Scope, Site
-from p4nic.backend.native.flow import FINISHED, Analysis
+from p4nic.backend.native.flow import FINISHED, Analysis, bits
 from p4nic.backend.native.layout import MAX_WIDTH, Packing
 from p4nic.backend.native.variables import Variable, Variables
 from p4nic.bits import wrap
@@ -27,6 +27,13 @@ from p4nic.ir.program import Program
 from p4nic.ir.types import Source
 
 _LABEL = "\0label "
+
+
+def context_variables(v: Variables, before: list[int]) -> list[Variable]:
+    """Variables of headers that must start as zeros: they live in the packet's context."""
+    metadata = {x.name for h in v.metadata for x in v.parts(h)}
+    live = before[0] if before else 0
+    return [x for x in v.all() if live >> x.bit & 1 and x.name not in metadata and x.name[0] in "fvoln"]
 
 
 @final
@@ -55,8 +62,10 @@ class BodyWriter:
         self._sums: dict[str, str] = {}
         self._resumes: list[str] = []
         self._waiting: dict[int, list[Variable]] = {}
+        self._told: dict[int, Mapping[Variable, str]] = {}
         labels = {i.op.label: n for n, i in enumerate(items) if isinstance(i.op, Mark)}
         follow = [analysis.successors(items, labels, at)[0] for at in range(len(items))]
+        self.context = context_variables(v, self.before)
         rank = order.ranks(follow)
         self._loops = order.looping(follow)
         first: dict[str, tuple[int, int]] = {}
@@ -67,6 +76,23 @@ class BodyWriter:
         # Only the first lookup in a table waits: each place costs code, and later ones are in learning
         # packets, which run again for real anyway.
         self._resume = {number: 1 + n for n, (_, number) in enumerate(sorted(first.values()))}
+        places = [
+            at for at, i in enumerate(items) if isinstance(i.op, Find) and i.op.site.number in self._resume
+        ]
+        self._known = self._facts(analysis, follow, places)
+
+    def _facts(self, analysis: Analysis, follow: list[list[int]], places: list[int]) -> facts.Facts:
+        """What packets that wait there need not keep. Only SWX starts at one place, with all zeros."""
+        if self.program.architecture != "swx":
+            return {}
+        context = {x.bit for x in self.context}
+        tracked = 0
+        for at in places:
+            tracked |= self.before[at]
+        tracked &= ~bits(self.context) & ~bits(self.arch.kept_always(self.v))
+        names = {x.bit for x in self.v.all() if x.name[0] in "ft" and tracked >> x.bit & 1}
+        tracked = sum(1 << bit for bit in names)
+        return facts.known(analysis, self.items, follow, tracked, sum(1 << b for b in context), places)
 
     def write(self) -> None:
         self._refuse_loops()
@@ -119,7 +145,8 @@ class BodyWriter:
         for site in self.waits:
             n = site.number
             lines.append(f"    case {self._resume[n]}: /* {_safe(site.table.name)} */")
-            lines += [f"        {x.name} = c->s.{x.name};" for x in self._waiting[n]]
+            told = self._told[n]
+            lines += [f"        {x.name} = {told.get(x, f'c->s.{x.name}')};" for x in self._waiting[n]]
             words = self.state.keys[site.table.name].size // 8
             lines += [f"        k{n}[{i}] = c->key[{i}];" for i in range(words)]
             lines += [f"        h{n} = c->hash;", f"        goto R_{n};"]
@@ -158,13 +185,16 @@ class BodyWriter:
         """Let a speculative packet wait while its bucket is fetched."""
         n, number = site.number, self.state.numbers.tables[site.table.name]
         live = [x for x in self.v.all() if self.before[self._at] >> x.bit & 1]
-        self._keep(live)
+        told = self._known.get(self._at, {})
+        kept = [x for x in live if x not in told]
+        self._keep(kept)
         self.waits.append(site)
         self._waiting[n] = live
+        self._told[n] = told
         out = self.out
         out.line(f"if (p->speculative && relaxed_load(&e->tables[{number}].big)) {{")
         out.line(f"    prefetch_bucket(&e->tables[{number}], h{n});")
-        for line in save(live):
+        for line in save(kept):
             out.line(f"    {line}")
         words = self.state.keys[site.table.name].size // 8
         for i in range(words):

@@ -82,11 +82,12 @@ class StateWriter:
                 words[word].append(f"(u64){text} << {shift}" if shift else f"(u64){text}")
         for i, parts in enumerate(words):
             out.line(f"k{n}[{i}] = {' | '.join(parts) or '0'};")
-        if self.is_exact(table):
+        if self.is_hashed(table):
             out.line(f"h{n} = hash_words(k{n}, {len(words)});")
 
-    def is_exact(self, table: Table) -> bool:
-        return all(k.kind == "exact" for k in table.keys)
+    def is_hashed(self, table: Table) -> bool:
+        """Whether the hash is wanted outside of the lookup: to wait, or to learn."""
+        return table.is_learner or table.name in self.suspends
 
     def find(self, op: Find, scope: Scope) -> None:
         """The lookup itself, its bookkeeping, and the way to the action."""
@@ -95,7 +96,7 @@ class StateWriter:
         number = self.numbers.tables[table.name]
         if not table.keys:
             out.line(f"e{n} = NULL;")
-        elif self.is_exact(table):
+        elif self.is_hashed(table):
             found = f"find_{number}({self.table(table.name)}, k{n}, h{n})"
             if table.is_learner:
                 size = self.keys[table.name].size
@@ -108,7 +109,7 @@ class StateWriter:
                 found = f"e{n} = {found}"
             out.line(f"{found};")
         else:
-            out.line(f"e{n} = find_{number}({self.table(table.name)}, k{n});")
+            out.line(f"e{n} = find_{number}(w, k{n});")
         bit = 2 * n
         out.line(f"if (e{n}) {{")
         out.line(f"    p->path[{bit // 64}] |= {1 << bit % 64:#x}u;")

@@ -93,6 +93,7 @@ class _Builder:
             for name, a in program.actions.items()
         }
         self.resident: list[Variable] = []
+        self.hashed: frozenset[str] = frozenset()
         self.tables = {name: table_layout(program, t, self.actions) for name, t in program.tables.items()}
 
     def _arch(self) -> Arch:
@@ -127,6 +128,7 @@ class _Builder:
             if t.keys and self.tables[t.name].exact and self.sizes.get(t.name, t.size) >= SUSPEND_SIZE
         )
         keys = {name: layout.key for name, layout in self.tables.items()}
+        self.hashed = suspends | {t.name for t in self.program.tables.values() if t.is_learner}
         body = BodyWriter(self.program, v, arch, analysis, items, suspends, keys)
         body.write()
         self._move_to_memory(body)
@@ -136,9 +138,7 @@ class _Builder:
     def _move_to_memory(self, body: BodyWriter) -> None:
         """Variables of headers that must start as zeros live in the packet's context, not in C variables: one
         memset clears them all, and they are there already when the packet waits."""
-        metadata = {x.name for h in body.v.metadata for x in body.v.parts(h)}
-        found = [x for x in body.v.all() if body.before[0] >> x.bit & 1]
-        self.resident = [x for x in found if x.name not in metadata and x.name[0] in "fvoln"]
+        self.resident = body.context
         names = {x.name for x in self.resident}
         lines = []
         for line in body.lines:
@@ -164,7 +164,7 @@ class _Builder:
         for number, (name, layout) in enumerate(self.tables.items()):
             lines += [f"/* key of {_comment(name)} */", *layout.key.declare(f"key_{number}")]
             lines += self._range_test(number, layout)
-            lines += self._finder(number, layout)
+            lines += self._finder(number, name, layout)
         lines += self._context(flat, body)
         lines += ["static int step(struct worker *w, struct ctx *c);", '#include "p4nic_burst.h"']
         lines += arch.helpers(v, {x.name for x in body.saved})
@@ -208,19 +208,40 @@ class _Builder:
         lines += [f"#define ENTRY_{i} {layout.size}" for i, layout in enumerate(self.tables.values())]
         return [*lines, f"static const unsigned site_table[] = {{{sites}}};"]
 
-    def _finder(self, number: int, layout: TableLayout) -> list[str]:
-        """The lookup, with the sizes as constants. Not inlined: many Applies of one table share it."""
+    def _finder(self, number: int, name: str, layout: TableLayout) -> list[str]:
+        """The lookup, with the sizes as constants. Only what is remembered is inlined: many Applies of one
+        table share the rest."""
         if not layout.key.members:
             return []
-        sizes = f"{layout.key.size}, ENTRY_{number}"
-        head = "__attribute__((noinline, unused)) static struct entry *"
+        size, sizes = layout.key.size, f"{layout.key.size}, ENTRY_{number}"
+        alone = "__attribute__((noinline, unused)) static struct entry *"
+        if name in self.hashed:
+            head = f"{alone}find_{number}(const struct table *t, const u64 *k, u64 hash)"
+            return [head, "{", f"    return index_find(t, &t->index, k, hash, {sizes});", "}"]
+        search, bits, test = f"masked_find(t, k, {sizes})", "CACHE_BITS", []
+        lookup = []
         if layout.exact:
-            head += f"find_{number}(const struct table *t, const u64 *k, u64 hash)"
-            body = f"index_find(t, &t->index, k, hash, {sizes})"
-        else:
-            head += f"find_{number}(const struct table *t, const u64 *k)"
-            body = f"masked_find(t, k, {sizes})"
-        return [head, "{", f"    return {body};", "}"]
+            search = f"index_find(t, &t->index, k, hash_words(k, {size // 8}), {sizes})"
+            head = f"{alone}lookup_{number}(const struct table *t, const u64 *k)"
+            lookup = [head, "{", f"    return {search};", "}"]
+            search, bits = f"lookup_{number}(t, k)", "TINY_BITS"
+            test = ["    if (t->count > TINY)", f"        return {search};"]
+        return [
+            *lookup,
+            f"{alone}search_{number}(struct remembered *r, const struct table *t, const u64 *k)",
+            "{",
+            f"    return remember(r, t, k, {size}, {search});",
+            "}",
+            f"INLINE struct entry *find_{number}(const struct worker *w, const u64 *k)",
+            "{",
+            f"    const struct table *t = &w->engine->tables[{number}];",
+            *test,
+            f"    struct remembered *r = remembered_at(w->memory[{number}], k, {size}, {bits});",
+            f"    if (likely(is_remembered(r, t, k, {size})))",
+            "        return r->entry;",
+            f"    return search_{number}(r, t, k);",
+            "}",
+        ]
 
     def _range_test(self, number: int, layout: TableLayout) -> list[str]:
         if not layout.ranges:

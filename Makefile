@@ -58,7 +58,7 @@ ptf: setup ## Run the PTF suites with the ptf command (TESTBED=testbeds/swx.yaml
 	@$(PY) ptf_tests/run_ptf.py $(TESTBED) $(ARGS)
 
 .PHONY: bench
-bench: setup ## Measure and print every number the documentation quotes
+bench: setup ## Measure everything next to other engines, write reports/bench/report.html (ARGS=--quick: 2 minutes)
 	@$(PY) benchmarks/run.py $(ARGS)
 
 .PHONY: pipeline

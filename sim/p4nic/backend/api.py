@@ -311,6 +311,16 @@ class Transactional(Protocol):
         ...
 
 
+@runtime_checkable
+class Gated(Protocol):
+    """What a Pipeline has besides, if packets may be under way in threads of its own: its first change stops
+    them between two bursts, and they go on when the switch's lock is given back."""
+
+    def resume(self) -> None:
+        """All changes so far are visible; packets go on."""
+        ...
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Alike:

@@ -109,6 +109,13 @@ def build(args: argparse.Namespace, program: Program) -> Pipeline:
     return backend(args.backend).build(program, options(args, program))
 
 
+def is_compiled(pipeline: Pipeline) -> bool:
+    """Whether it forwards between ports by itself, in C."""
+    from p4nic.backend.wires import Forwards
+
+    return isinstance(pipeline, Forwards)
+
+
 def backend(name: str) -> Backend:
     """The backend of that name; InputError where this installation has none."""
     module, factory = {

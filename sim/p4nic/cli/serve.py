@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from p4nic.cli.common import add_artifact_arguments, add_switch_arguments, build, load, notified
+from p4nic.cli.common import add_artifact_arguments, add_switch_arguments, build, is_compiled, load, notified
 from p4nic.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from p4nic.server.service import Limits, P4RuntimeServer
     from p4nic.target.ports.spec import PortSpec
     from p4nic.target.switch import Switch
+
+MAX_WORKERS = 64
 
 EXAMPLES = """examples:
   p4nic serve --grpc 127.0.0.1:9559 --port 1@veth:veth1 --port 2@veth:veth2
@@ -84,6 +86,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a port; may be repeated",
     )
     parser.add_argument(
+        "--workers", metavar="N", type=_positive, help="threads that forward, each flow in one (native; 1)"
+    )
+    parser.add_argument(
         "--entries", metavar="F", type=Path, help="entries to begin with, YAML or JSON (docs/p4nic.md)"
     )
     parser.add_argument(
@@ -100,6 +105,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--log", choices=("warning", "info", "debug"), default="info", help="log level (info)"
     )
     add_switch_arguments(parser)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of workers from 1 to {MAX_WORKERS}')
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -125,14 +136,41 @@ def run(args: argparse.Namespace) -> int:
         program = load(args)
         p4info = _p4info(args)
         switch = Switch(build(args, program), clock, notify=notified(args, program))
+    workers = _workers(args, specs, switch)
     with switch:
         if args.entries is not None:
             from p4nic.cli.entries_file import apply_file
 
             apply_file(args.entries, switch.program, switch.tables)
         for spec in specs:
-            _attach(switch, spec)
+            _attach(switch, spec, workers)
         return _serve(args, switch, p4info, specs)
+
+
+def _workers(args: argparse.Namespace, specs: list[PortSpec], switch: Switch) -> int | None:
+    """Threads that forward in C; None where packets pass through Python: with other backends, under a manual
+    clock."""
+    from p4nic.target.ports.wire import KINDS
+
+    native = args.backend == "native" and (args.empty or is_compiled(switch.pipeline))
+    if native and args.clock == "real":
+        workers = 1 if args.workers is None else int(args.workers)
+        slow = [s for s in specs if s.kind not in KINDS]
+        if workers > 1 and slow:
+            raise InputError(
+                f"port {slow[0].number}@{slow[0].kind}:{slow[0].name} passes through Python, which has one "
+                f"thread; --workers {workers} takes ports of kind {', '.join(KINDS)}"
+            )
+        switch.workers = workers
+        return workers
+    if args.workers is not None:
+        why = "--clock manual" if native else f"--backend {args.backend}"
+        if args.backend == "native" and not native:
+            why = "the interpreter, which serves in place of the native backend,"
+        raise InputError(
+            f"--workers does not go with {why}: only the native backend under the real clock has them"
+        )
+    return None
 
 
 def _p4info(args: argparse.Namespace) -> P4Info:
@@ -147,10 +185,12 @@ def _p4info(args: argparse.Namespace) -> P4Info:
     return load_p4info(path)
 
 
-def _attach(switch: Switch, spec: PortSpec) -> None:
+def _attach(switch: Switch, spec: PortSpec, workers: int | None) -> None:
+    """`workers`: of a pipeline that forwards by itself."""
     from p4nic.target.ports.spec import open_port
+    from p4nic.target.ports.wire import KINDS, open_wire
 
-    port = open_port(spec)
+    port = open_wire(spec, workers) if workers is not None and spec.kind in KINDS else open_port(spec)
     try:
         switch.attach(spec.number, port)
     except InputError:

@@ -23,11 +23,11 @@ INLINE void timer_place(struct table *t, struct entry *e, u32 id, u64 deadline)
     struct wheel *w = &t->wheel;
     if (deadline >> TICK_BITS <= w->tick) {
         heap_push(&w->front, deadline, t->sequence[id], id);
-        e->slot = SLOT_FRONT;
+        relaxed_store(&e->slot, SLOT_FRONT);
     } else {
         u32 slot = slot_of(w, deadline >> TICK_BITS);
         slot_link(w, slot, id);
-        e->slot = (u16)slot;
+        relaxed_store(&e->slot, (u16)slot);
     }
 }
 

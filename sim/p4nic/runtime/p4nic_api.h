@@ -25,6 +25,8 @@ API int p4_start_meter(struct engine *e, u32 meter, u64 size, u32 by_packets);
 API int p4_start_register(struct engine *e, u32 reg, u64 size, u64 low, u64 high);
 API int p4_start_direct_meter(struct engine *e, u32 table);
 
+API void p4_wire_remove(struct engine *e, u32 number);
+
 COLD void release_arrays(struct engine *e)
 {
     for (int i = 0; i < N_METERS; i++)
@@ -50,6 +52,11 @@ void p4_destroy(struct engine *e)
         idmap_end(&e->profiles[i].members);
         idmap_end(&e->profiles[i].groups);
     }
+    while (e->wire_count)
+        p4_wire_remove(e, e->wire_list[0]->number);
+    idmap_end(&e->wires);
+    if (e->notify >= 0)
+        (void)close(e->notify);
     idmap_end(&e->multicast);
     idmap_end(&e->clones);
     workers_end(e);
@@ -401,6 +408,7 @@ i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
 #include "p4nic_adopt.h"
 #include "p4nic_bench.h"
 #include "p4nic_api_workers.h"
+#include "p4nic_api_wires.h"
 #include "p4nic_bulk.h"
 
 #endif

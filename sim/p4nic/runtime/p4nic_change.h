@@ -239,8 +239,8 @@ UNUSED static struct entry *entry_make(struct table *t, const void *key, u64 seq
     memcpy(key_of(e), key, t->key_size);
     t->sequence[id] = sequence;
     t->generation++;
-    t->count++;
-    t->big = (u64)t->count * t->entry_size > FAR_BYTES;
+    relaxed_store(&t->count, t->count + 1);
+    relaxed_store(&t->big, (u64)t->count * t->entry_size > FAR_BYTES);
     return e;
 }
 
@@ -251,8 +251,8 @@ UNUSED static void entry_unmake(struct table *t, struct entry *e)
         e->slot = 0;
     t->freed[t->freed_count++] = id_of(t, e);
     t->generation++;
-    t->count--;
-    t->big = (u64)t->count * t->entry_size > FAR_BYTES;
+    relaxed_store(&t->count, t->count - 1);
+    relaxed_store(&t->big, (u64)t->count * t->entry_size > FAR_BYTES);
 }
 
 /* `mask`: of a masked table's entry. */
@@ -277,18 +277,20 @@ __attribute__((noinline, unused)) static int entry_learn(
         e = entry_make(t, key, *sequences);
         if (e == NULL)
             return LEARN_FULL;
-        ++*sequences;
-        if (!index_add(t, &t->index, hash, id_of(t, e))) {
-            entry_unmake(t, e);
-            return LEARN_FULL;
-        }
     }
     e->origin = ORIGIN_LEARNED;
     e->action = action;
     e->kind = KIND_ACTION;
     memcpy(args_of(t, e), args, args_bytes);
-    e->profile = (u8)(profile % t->profiles);
-    e->last_ns = now_ns;
+    relaxed_store(&e->profile, (u8)(profile % t->profiles));
+    relaxed_store(&e->last_ns, now_ns);
+    if (!replaced) { /* whole before it is seen */
+        if (!index_add(t, &t->index, hash, id_of(t, e))) {
+            entry_unmake(t, e);
+            return LEARN_FULL;
+        }
+        ++*sequences;
+    }
     arm(t, e);
     return replaced ? LEARN_REPLACED : LEARN_ADDED;
 }

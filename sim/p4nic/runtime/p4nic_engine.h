@@ -56,7 +56,10 @@ struct value_set {
     struct bounds *members;
 };
 
+#define MAX_WIRES 64
+
 struct worker;
+struct wire;
 
 struct gate {
     pthread_mutex_t lock;   /* packets that change state, if there is more than one worker */
@@ -78,6 +81,13 @@ struct engine {
     u32 thread_count; /* workers that run by themselves */
     u32 stopping;
     u64 clock_start;  /* CLOCK_MONOTONIC at the switch's time 0 */
+    /* ports: changed at a gate */
+    struct idmap wires;
+    struct wire *wire_list[MAX_WIRES];
+    u32 wire_count, generation;
+    u32 tell_others; /* frames for other ports go to Python */
+    int notify;   /* a descriptor Python waits for */
+    u32 notified; /* it has been told and has not looked yet */
     struct table tables[N_TABLES + 1];
     struct counter_array counters[N_COUNTERS + 1];
     struct meter_array meters[N_METERS + 1];

@@ -62,13 +62,13 @@ INLINE u32 home_of(u64 shape, u64 hash)
 /* One bit per slot whose tag is equal. */
 INLINE u32 slots_with(const struct bucket *b, u16 tag)
 {
-#if defined(__SSE4_2__)
+#if defined(__SSE4_2__) && !defined(__SANITIZE_THREAD__)
     __m128i equal = _mm_cmpeq_epi16(_mm_load_si128((const __m128i *)(const void *)b->tag), _mm_set1_epi16((short)tag));
     return (u32)_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())) & 0xff;
 #else
     u32 found = 0;
     for (unsigned i = 0; i < SLOTS; i++)
-        found |= (u32)(b->tag[i] == tag) << i;
+        found |= (u32)(relaxed_load(&b->tag[i]) == tag) << i;
     return found;
 #endif
 }
@@ -82,12 +82,12 @@ UNUSED static int index_place(struct index *x, u32 home, u64 hash, u32 id)
         if (++at == x->limit)
             return 0;
     for (u32 p = home; p < at; p++)
-        x->buckets[p].passed++;
+        relaxed_store(&x->buckets[p].passed, x->buckets[p].passed + 1);
     if (at >= x->used)
         x->used = at + 1;
     struct bucket *b = &x->buckets[at];
     u32 slot = (u32)__builtin_ctz(slots_with(b, 0));
-    b->id[slot] = id;
+    relaxed_store(&b->id[slot], id);
     publish(&b->tag[slot], tag_of(hash));
     return 1;
 }
@@ -96,7 +96,7 @@ INLINE void index_clear_slot(struct index *x, u32 home, u32 at, u32 slot)
 {
     publish(&x->buckets[at].tag[slot], 0);
     for (u32 p = home; p < at; p++)
-        x->buckets[p].passed--;
+        relaxed_store(&x->buckets[p].passed, x->buckets[p].passed - 1);
 }
 
 /* Take out `id`, whose key has this hash; or, with `other` >= 0, let its place point to another entry. */

@@ -2,8 +2,6 @@
  * Sources: ports (p4nic_ports.h), or frames in memory over and over, for measurements. */
 #ifndef P4NIC_LOOP_H
 #define P4NIC_LOOP_H
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include "p4nic_workers.h"
 
@@ -55,7 +53,9 @@ COLD void *worker_main(void *argument)
             worker_reclaim(w);
         if (w->replay.traffic)
             (void)replay_burst(w);
-        else if (!ports_burst(w))
+        else if (ports_burst(w))
+            w->idle = 0;
+        else
             ports_wait(w);
     }
     timing_stop(&w->replay.timing);

@@ -85,8 +85,8 @@ UNUSED static void touch_shared(struct worker *w, struct table *t, struct entry 
 {
     u64 before = relaxed_load(&x->last_ns), now_ns = w->now_ns > before ? w->now_ns : before;
     int other = profile >= 0 && relaxed_load(&x->origin) == ORIGIN_LEARNED &&
-                relaxed_load(&x->profile) != (u16)((u32)profile % t->profiles);
-    if (unlikely(other || !relaxed_load(&x->slot)))
+                relaxed_load(&x->profile) != (u8)((u32)profile % t->profiles);
+    if (unlikely(other || !relaxed_load(&x->slot) || x->reported))
         timers_shared(w, t, x, profile, now_ns);
     else
         relaxed_store(&x->last_ns, now_ns);
@@ -158,7 +158,8 @@ INLINE struct pending *effect_learn(
     const struct worker *w, struct pass *p, u32 table, u64 hash, const u64 *key, u32 key_size, u32 action)
 {
     const struct table *t = &w->engine->tables[table];
-    if (p->pendings == PENDING || p->effects == EFFECTS || t->capacity - t->count < FRESH_KEYS * w->engine->worker_count)
+    u32 used = relaxed_load(&t->count);
+    if (p->pendings == PENDING || p->effects == EFFECTS || t->capacity - used < FRESH_KEYS * w->engine->worker_count)
         return NULL;
     struct pending *l = &p->pending[p->pendings++];
     struct effect *f = &p->effect[p->effects++];

@@ -106,11 +106,11 @@ INLINE struct entry *index_find(
         u64 shape = shape_of(x);
         for (const struct bucket *b = &x->buckets[home_of(shape, hash)];; b++) {
             for (u32 found = slots_with(b, tag); found; found &= found - 1) {
-                u8 *e = t->entries + (size_t)b->id[__builtin_ctz(found)] * entry_size;
+                u8 *e = t->entries + (size_t)observe(&b->id[__builtin_ctz(found)]) * entry_size;
                 if (likely(same_words(e + sizeof(struct entry), key, key_size)))
                     return (struct entry *)(void *)e;
             }
-            if (likely(!b->passed))
+            if (likely(!relaxed_load(&b->passed)))
                 break;
         }
         if (likely(shape == shape_of(x)))

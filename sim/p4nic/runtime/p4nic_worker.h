@@ -61,6 +61,8 @@ struct replay {
     struct p4_timing timing;
 };
 
+struct outbox;
+
 struct worker {
     struct engine *engine;
     u64 now_ns;
@@ -82,6 +84,11 @@ struct worker {
     size_t event_count, event_room;
     u32 digests;
     pthread_t thread;
+    int wake; /* a descriptor that ends its sleep */
+    u32 idle, generation;
+    struct outbox *outbox;
+    u64 drops[N_REASONS];
+    u64 nowhere; /* frames for ports that do not exist */
     struct replay replay;
     /* the burst */
     struct ctx *contexts;

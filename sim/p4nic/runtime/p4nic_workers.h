@@ -1,6 +1,9 @@
 /* Making workers and giving them back. */
 #ifndef P4NIC_WORKERS_H
 #define P4NIC_WORKERS_H
+#include <unistd.h>
+
+static void outbox_end(struct outbox *o);
 
 /* Of the memory for remembered lookups in a table. */
 COLD size_t memory_bytes(const struct table_shape *s)
@@ -27,6 +30,9 @@ COLD void worker_end(struct worker *w)
     free(w->contexts);
     free(w->sent);
     free(w->reply);
+    if (w->wake >= 0)
+        (void)close(w->wake);
+    outbox_end(w->outbox);
     free(w->ingress.items);
     free(w->egress.items);
     free(w);
@@ -41,6 +47,7 @@ COLD struct worker *worker_make(struct engine *e, u32 number)
     memset(w, 0, size);
     w->engine = e;
     w->number = number;
+    w->wake = -1;
     size_t contexts = BURST * sizeof(struct ctx) + (size_t)BURST * SLOT_ROOM;
     w->contexts = aligned_alloc(64, (contexts + 63) & ~(size_t)63);
     if (w->contexts == NULL) {
@@ -200,6 +207,7 @@ COLD int engine_start(struct engine *e)
     pthread_mutex_init(&e->gate.raised, NULL);
     pthread_mutex_init(&e->gate.sleep, NULL);
     pthread_cond_init(&e->gate.opened, NULL);
+    e->notify = -1;
     e->workers = calloc(MAX_WORKERS, sizeof(struct worker *));
     return e->workers != NULL && workers_make(e, 1);
 }

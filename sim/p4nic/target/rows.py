@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from threading import RLock
+from contextlib import AbstractContextManager
 from typing import final
 
 from p4nic.backend.api import ROW_HEAD, ROW_OPERATIONS, Bulk, Entry, Pipeline, Place, RowLayout, RowReader
@@ -33,7 +33,8 @@ class Rows:
     `changed` is called after it."""
 
     def __init__(
-        self, program: Program, pipeline: Pipeline, clock: Clock, lock: RLock, commit: Callable[[], None],
+        self, program: Program, pipeline: Pipeline, clock: Clock,
+        lock: AbstractContextManager[object], commit: Callable[[], None],
         changed: Callable[[], None],
     ) -> None:  # fmt: skip
         self._program = program

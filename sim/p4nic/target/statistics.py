@@ -7,6 +7,7 @@ the switch's lock.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -68,6 +69,21 @@ class Statistics:
         """The pipeline sent a frame that the port could not."""
         self._port(port).tx_dropped += 1
         self._drops[reason] += 1
+
+    def add(self, port: int, counted: Sequence[int]) -> None:
+        """What was counted elsewhere: the six figures of PortStatistics, in their order."""
+        counts = self._port(port)
+        counts.rx_packets += counted[0]
+        counts.rx_bytes += counted[1]
+        counts.tx_packets += counted[2]
+        counts.tx_bytes += counted[3]
+        counts.rx_dropped += counted[4]
+        counts.tx_dropped += counted[5]
+
+    def lost(self, reason: str, frames: int) -> None:
+        """Drops counted elsewhere."""
+        if frames:
+            self._drops[reason] += frames
 
     def ports(self) -> dict[int, PortStatistics]:
         """Every port that saw a frame or was attached, by number."""

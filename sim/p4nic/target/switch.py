@@ -12,21 +12,34 @@ lock is released.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import RLock
 from types import TracebackType
+from typing import assert_never
 
-from p4nic.backend.api import DigestMessage, Expired, Outcome, Pipeline, TraceEvent
+from p4nic.backend.api import (
+    DigestMessage,
+    Expired,
+    Gated,
+    Outcome,
+    Pipeline,
+    TraceEvent,
+)
+from p4nic.backend.wires import SentFrame, WireGone
 from p4nic.clock import Clock, ManualClock
 from p4nic.errors import ErrorKind, InputError, PortError, StateError
 from p4nic.ir.program import Program
 from p4nic.target.events import Events, PacketIn, Subscription
 from p4nic.target.flows import AgeingPolicy
+from p4nic.target.lock import StateLock
 from p4nic.target.loop import Loop
 from p4nic.target.ports import MAX_FRAME, PORT_DOWN, Port
+from p4nic.target.ports.wire import WirePort
 from p4nic.target.replication import Replication
 from p4nic.target.statistics import PortStatistics, Statistics
 from p4nic.target.tables import Tables
+from p4nic.target.wires import MESSAGES, Messages, Wires
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +61,7 @@ class Switch:
     ) -> None:
         self.name = name
         self.clock = clock
-        self.lock = RLock()
+        self.lock = StateLock()
         self._advancing = RLock()
         self._ageing = AgeingPolicy(notify)
         self._events = Events()
@@ -56,6 +69,7 @@ class Switch:
         self._ports: dict[int, Port] = {}
         self._shut: set[int] = set()
         self._wired = False
+        self._wires = Wires(clock, self._statistics)
         self._loop = Loop(self)
         self._pipeline: Pipeline | None = None
         self._tables: Tables | None = None
@@ -103,9 +117,13 @@ class Switch:
             tables = Tables(pipeline.program, pipeline, self.clock, self.lock, self._loop.wake, self.is_up)
             if fill is not None:
                 fill(tables)
+            self._wires.move(pipeline)
+            self._wires.told_of(self._ports.values())
             old, self._pipeline, self._tables = self._pipeline, pipeline, tables
+            self.lock.released = pipeline.resume if isinstance(pipeline, Gated) else _nothing
             if old is not None:
                 old.close()
+            self._hear()
         self._loop.wake()
 
     # --- packets ---
@@ -202,6 +220,10 @@ class Switch:
         if port is None:
             self._statistics.dropped(NO_SUCH_PORT)
             return
+        if isinstance(port, WirePort):
+            if not self._wires.send(number, frame):
+                self._statistics.not_sent(number, NO_SUCH_PORT)
+            return
         if len(frame) > MAX_FRAME:  # a tunnel around a packet that was almost as long
             self._statistics.not_sent(number, OVERSIZE)
             return
@@ -274,6 +296,15 @@ class Switch:
 
     # --- ports ---
 
+    @property
+    def workers(self) -> int:
+        """Threads that forward between WirePorts; set before the first is attached."""
+        return self._wires.workers
+
+    @workers.setter
+    def workers(self, count: int) -> None:
+        self._wires.workers = count
+
     def attach(self, number: int, port: Port) -> None:
         """Bind a port number to a Port. Frames flow once `start` was called (or at each `drain`)."""
         if number in self._ports:
@@ -284,11 +315,34 @@ class Switch:
             raise InputError(f"port {number} is the CPU port; give {port.name} another number")
         self.check_port(number, port.name)
         with self.lock:
+            if isinstance(port, WirePort):
+                self._wires.add(number, port, self._pipeline)
+                self._hear()
             self._ports[number] = port
             self._wired = True
+            self._wires.told_of(self._ports.values())
             self._statistics.know(number)
             self._ports_changed()
-        self._loop.add(number, port)
+        if not isinstance(port, WirePort):
+            self._loop.add(number, port)
+
+    def _hear(self) -> None:
+        """Let the loop wait for what the workers of the pipeline tell."""
+        if self._wires.at is not None:
+            self._loop.add(MESSAGES, Messages(self._wires.at.notify_fileno(), self._take_messages))
+
+    def _take_messages(self) -> None:
+        with self.lock:
+            for message in self._wires.messages():
+                match message:
+                    case DigestMessage():
+                        self._events.put(message)
+                    case SentFrame(number, frame):
+                        self._send(Outcome(((number, frame),)))
+                    case WireGone(number):
+                        self.port_failed(number, PortError("the interface no longer exists"))
+                    case _:
+                        assert_never(message)
 
     def check_port(self, number: int, what: str) -> None:
         """InputError if the program has no port of this number: v1model's nine bits would make another of it.
@@ -330,6 +384,7 @@ class Switch:
                 self._shut.discard(number)
             else:
                 self._shut.add(number)
+            self._wires.shut(self._shut)
             self._ports_changed()
 
     def _ports_changed(self) -> None:
@@ -340,6 +395,7 @@ class Switch:
         """A port is gone for good: say it once, go on without it."""
         with self.lock:
             port = self._ports.pop(number, None)
+            self._wires.remove(number)
             self._ports_changed()
         if port is not None:
             log.warning("port %d (%s) is gone, the switch goes on without it: %s", number, port.name, error)
@@ -347,22 +403,30 @@ class Switch:
 
     def start(self) -> None:
         """Begin to receive from the ports, in a thread."""
+        with self.lock:
+            self._wires.start()
         self._loop.start()
 
     def stop(self) -> None:
         """Stop receiving. State and ports stay; `start` may follow."""
+        with self.lock:
+            self._wires.stop()
         self._loop.stop()
 
     def close(self) -> None:
         """Stop, and give ports and pipeline back."""
+        with self.lock:
+            self._wires.stop()
         self._loop.close()
         with self.lock:
+            self._wires.close()
             for port in self._ports.values():
                 port.close()
             self._ports.clear()
             if self._pipeline is not None:
                 self._pipeline.close()
             self._pipeline = self._tables = None
+            self.lock.released = _nothing
 
     def __enter__(self) -> Switch:
         return self
@@ -376,7 +440,12 @@ class Switch:
         """Process every frame already handed to the ports and write the outputs; False if `timeout` seconds
         were not enough.
         """
-        drained = self._loop.drain(timeout)
+        deadline = time.monotonic() + timeout
+        while not self._wires.is_quiet():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.001)
+        drained = self._loop.drain(max(deadline - time.monotonic(), 0.01))
         with self.lock:
             for port in self._ports.values():
                 port.flush()
@@ -398,11 +467,13 @@ class Switch:
     def port_statistics(self) -> Mapping[int, PortStatistics]:
         """Per port number."""
         with self.lock:
+            self._wires.collect()
             return self._statistics.ports()
 
     def drop_statistics(self) -> Mapping[str, int]:
         """Frames dropped, by reason: the pipeline's reasons and the target's own."""
         with self.lock:
+            self._wires.collect()
             return self._statistics.drops()
 
     def statistics(self) -> Mapping[str, int]:
@@ -413,3 +484,7 @@ class Switch:
         counters["events_unheard"] = self._events.unheard
         counters["subscriber_failed"] = self._events.failed
         return counters
+
+
+def _nothing() -> None:
+    return

@@ -12,8 +12,8 @@ and return how to undo what they applied.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
-from threading import RLock
 from typing import assert_never
 
 from p4nic.backend.api import Entry, EntryState, MeterConfig, Pipeline, Transactional
@@ -60,7 +60,7 @@ class Tables:
         program: Program,
         pipeline: Pipeline,
         clock: Clock,
-        lock: RLock,
+        lock: AbstractContextManager[object],
         changed: Callable[[], None] = lambda: None,
         is_up: Callable[[int], bool] = lambda _: True,
     ) -> None:

@@ -79,5 +79,22 @@ int p4_replay_start(engine *e, uint32_t workers, const p4_traffic_t *traffic, co
     uint64_t clock_start);
 void p4_replayed(engine *e, uint32_t worker, p4_timing_t *out);
 void p4_stop(engine *e);
+int p4_notify_fd(engine *e);
+int p4_wire_add(engine *e, uint32_t number, uint32_t kind, const char *name, const int32_t *fds,
+    uint32_t lanes, const p4_traffic_t *source);
+void p4_wire_remove(engine *e, uint32_t number);
+void p4_wire_shut(engine *e, uint32_t number, uint32_t shut);
+int64_t p4_wire_first(engine *e);
+void *p4_wire_give(engine *e, uint32_t number);
+void p4_wire_adopt(engine *e, void *wire);
+int p4_quiet(engine *e);
+void p4_tell_others(engine *e, uint32_t told);
+int p4_wires_start(engine *e, uint32_t workers, uint64_t clock_start);
+int p4_wire_send(engine *e, uint32_t number, const uint8_t *data, uint32_t length);
+void p4_wire_counters(engine *e, uint32_t number, uint64_t *out);
+void p4_drops(engine *e, uint64_t *reasons, uint64_t *messages);
+const uint8_t *p4_messages(engine *e, uint64_t *size);
+int p4_wire_put(engine *e, uint32_t number, const uint8_t *data, uint32_t length);
+uint64_t p4_wire_take(engine *e, uint32_t number, uint8_t *out);
 """
 )

@@ -1,15 +1,35 @@
-"""What packets tell the control plane and the log, decoded from words.
+"""What became of packets, and what they tell the control plane and the log, decoded.
 
-In: the engine's event words: (kind << 32 | number), count, then two words for each value. Called by
-`pipeline`.
+In: the engine's reply to a burst, its event words: (kind << 32 | number), count, then two words for each
+value. Called by `pipeline` and `forwarding`.
 """
 
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Iterator, Sequence
 
+from p4nic.backend.api import Outcome
+
 DIGEST, LOG, ASSERT = range(3)
+_HEAD = struct.Struct("=II")
+
+
+def decode_outcomes(reply: bytes, count: int, reasons: Sequence[str]) -> list[Outcome]:
+    """For each packet (copies, reason), for each copy (port, length, bytes)."""
+    outcomes = []
+    at = 0
+    for _ in range(count):
+        copies, reason = _HEAD.unpack_from(reply, at)
+        at += 8
+        sent = []
+        for _ in range(copies):
+            port, length = _HEAD.unpack_from(reply, at)
+            sent.append((port, reply[at + 8 : at + 8 + length]))
+            at += 8 + length
+        outcomes.append(Outcome(tuple(sent), "" if sent else reasons[reason]))
+    return outcomes
 
 
 def decode(words: Sequence[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:

@@ -7,7 +7,6 @@ meanwhile. Called by `target` (packets, table changes, time) and by the command 
 from __future__ import annotations
 
 import logging
-import struct
 import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,8 +32,9 @@ from p4nic.backend.api import (
 )
 from p4nic.backend.native import compiler
 from p4nic.backend.native.emit_state import Numbers
+from p4nic.backend.native.forwarding import NativeForwarding
 from p4nic.backend.native.measuring import LATENCY_STEPS, MAX_ROUNDS, Frames, Timing, in_c, timing
-from p4nic.backend.native.messages import DIGEST, decode, log_message
+from p4nic.backend.native.messages import DIGEST, decode, decode_outcomes, log_message
 from p4nic.backend.native.rows import Rows
 from p4nic.backend.native.tables import NativeTable, value_and_mask
 from p4nic.backend.native.unit import MAX_PROFILES, Unit, make_unit
@@ -53,7 +53,6 @@ MAX_ENTRIES = 1 << 31
 MAX_FRAME = 1 << 20
 
 _METER_KINDS = {"two_rate_three_color": 1, "single_rate_three_color": 2, "single_rate_two_color": 3}
-_HEAD = struct.Struct("=II")
 _log = logging.getLogger(__name__)
 
 
@@ -75,7 +74,11 @@ class NativePipeline:
         self._engine = self._ffi.gc(
             self._need(engine != self._ffi.NULL, engine, "the engine"), self._lib.p4_destroy
         )
-        self.workers = Workers((self._ffi, self._lib, self._engine))
+        library_ = (self._ffi, self._lib, self._engine)
+        self.workers = Workers(library_)
+        self.forwarding = NativeForwarding(
+            library_, self.workers, list(program.digests), unit.messages, unit.reasons
+        )
         self._start_arrays()
         self._tables = self._start_tables()
         self._rows = Rows((self._ffi, self._lib, self._engine), self._tables)
@@ -160,23 +163,9 @@ class NativePipeline:
         )  # fmt: skip
         size = ffi.new("uint64_t *")
         reply = self._lib.p4_reply(self._engine, size)
-        outcomes = self._outcomes(bytes(ffi.buffer(reply, size[0])) if size[0] else b"", len(packets))
+        told = bytes(ffi.buffer(reply, size[0])) if size[0] else b""
+        outcomes = decode_outcomes(told, len(packets), self._unit.reasons)
         self._take_messages()
-        return outcomes
-
-    def _outcomes(self, reply: bytes, count: int) -> list[Outcome]:
-        outcomes = []
-        reasons = self._unit.reasons
-        at = 0
-        for _ in range(count):
-            copies, reason = _HEAD.unpack_from(reply, at)
-            at += 8
-            sent = []
-            for _ in range(copies):
-                port, length = _HEAD.unpack_from(reply, at)
-                sent.append((port, reply[at + 8 : at + 8 + length]))
-                at += 8 + length
-            outcomes.append(Outcome(tuple(sent), "" if sent else reasons[reason]))
         return outcomes
 
     def measure(
@@ -413,6 +402,7 @@ class NativePipeline:
 
     def adopt(self, old: Pipeline, what: Alike) -> None:
         assert isinstance(old, NativePipeline)
+        old.workers.stop()  # for good: its wires come here, too
         for name in what.tables:
             self._tables[name].adopt(old._tables[name])
         metered = {key: config for key, config in old._direct_meters.items() if key[0] in what.tables}

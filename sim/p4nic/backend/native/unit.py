@@ -182,6 +182,7 @@ class _Builder:
         room = emit_headers.emit_room(body.out, emitted)
         sites = ", ".join(str(body.state.numbers.tables[s.table.name]) for s in flat.sites) or "0"
         learners = [t for t in p.tables.values() if t.is_learner]
+        errors = [f"#define ERROR_{_macro(n)} {arch.error_code(n)}" for n in sorted(body.errors)]
         lines = [
             f"#define {name} {value}"
             for name, value in (
@@ -200,11 +201,12 @@ class _Builder:
                 ("RESUME_POINTS", 1 + len(body.waits)),
                 ("NORMAL_PACKET", 0),
                 ("LEARN_WORDS", max([self.tables[t.name].size // 8 for t in learners], default=0)),
+                ("N_REASONS", len(arch.reasons())),
             )
         ]
         lines += [f"#define {r.macro} {1 + len(body.waits) + i}" for i, r in enumerate(arch.resumes)]
         lines += [f"#define REASON_{name} {i}" for i, name in enumerate(REASON_MACROS)]
-        lines += [f"#define ERROR_{_macro(n)} {arch.error_code(n)}" for n in sorted(body.errors)]
+        lines += errors
         lines += [f"#define ENTRY_{i} {layout.size}" for i, layout in enumerate(self.tables.values())]
         return [*lines, f"static const unsigned site_table[] = {{{sites}}};"]
 

@@ -28,6 +28,9 @@ _VLAN_VALID = 1 << 4
 _VLAN_TPID_VALID = 1 << 6
 _SIOCGIFFLAGS = 0x8913
 _IFF_UP = 1
+_PACKET_FANOUT = 18
+_FANOUT_HASH = 0
+_FANOUT_UNIQUE_ID = 0x2000
 _BUFFER_BYTES = 4 << 20
 _AUXDATA_SPACE = socket.CMSG_SPACE(_AUXDATA.size)
 
@@ -91,6 +94,36 @@ class AfPacketPort:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def open_sockets(interface: str, count: int) -> tuple[int, ...]:
+    """Descriptors of so many sockets on one interface, the caller's to close. All frames of one flow, both
+    directions, come to the same one (PACKET_FANOUT by the kernel's symmetric flow hash).
+    """
+    index = _index(interface)
+    sockets: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            sockets.append(_open(interface, index))
+        if count > 1:
+            _fan_out(sockets)
+    except OSError as error:
+        raise PortError(
+            f"cannot share interface {interface} among {count} workers: {error.strerror}"
+        ) from None
+    except PortError:
+        for made in sockets:
+            made.close()
+        raise
+    return tuple(made.detach() for made in sockets)
+
+
+def _fan_out(sockets: list[socket.socket]) -> None:
+    """The kernel finds a group number that is free; the others join."""
+    sockets[0].setsockopt(_SOL_PACKET, _PACKET_FANOUT, (_FANOUT_HASH | _FANOUT_UNIQUE_ID) << 16)
+    group = sockets[0].getsockopt(_SOL_PACKET, _PACKET_FANOUT) & 0xFFFF
+    for other in sockets[1:]:
+        other.setsockopt(_SOL_PACKET, _PACKET_FANOUT, group | _FANOUT_HASH << 16)
 
 
 def restore_tag(frame: bytes, ancillary: list[tuple[int, int, bytes]]) -> bytes:

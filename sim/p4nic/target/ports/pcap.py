@@ -84,6 +84,11 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[str, int]:
     return order, unit_ns
 
 
+def file_header() -> bytes:
+    """Of a nanosecond, little-endian file of Ethernet frames."""
+    return struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, _ETHERNET)
+
+
 @final
 class PcapWriter:
     """Writes a nanosecond, little-endian pcap file: the same packets give the same bytes."""
@@ -93,7 +98,7 @@ class PcapWriter:
             self._file = path.open("wb")
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror}") from None
-        self._file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, _ETHERNET))
+        self._file.write(file_header())
 
     def write(self, data: bytes, time_ns: int) -> None:
         seconds, nanoseconds = divmod(time_ns, 1_000_000_000)

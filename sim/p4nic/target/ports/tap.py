@@ -19,6 +19,7 @@ _DEVICE = "/dev/net/tun"
 _TUNSETIFF = 0x400454CA
 _IFF_TAP = 0x0002
 _IFF_NO_PI = 0x1000
+_IFF_MULTI_QUEUE = 0x0100
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
@@ -29,8 +30,6 @@ class TapPort:
     """Raises PortError where the interface cannot be made or opened."""
 
     def __init__(self, interface: str) -> None:
-        if not 0 < len(interface.encode()) <= 15:
-            raise PortError(f'"{interface}" cannot be an interface: names have 1 to 15 bytes')
         self.name = f"tap:{interface}"
         self._interface = interface
         self._descriptor = _open(interface)
@@ -79,7 +78,27 @@ class TapPort:
             self._descriptor = -1
 
 
-def _open(interface: str) -> int:
+def _check(interface: str) -> None:
+    if not 0 < len(interface.encode()) <= 15:
+        raise PortError(f'"{interface}" cannot be an interface: names have 1 to 15 bytes')
+
+
+def open_queues(interface: str, count: int) -> tuple[int, ...]:
+    """Descriptors of so many queues of one TAP interface, the caller's to close; the kernel keeps a flow in
+    one of them."""
+    queues: list[int] = []
+    try:
+        for _ in range(count):
+            queues.append(_open(interface, _IFF_MULTI_QUEUE if count > 1 else 0))
+    except PortError:
+        for queue in queues:
+            os.close(queue)
+        raise
+    return tuple(queues)
+
+
+def _open(interface: str, flags: int = 0) -> int:
+    _check(interface)
     try:
         descriptor = os.open(_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -87,7 +106,8 @@ def _open(interface: str) -> int:
     except OSError as error:
         raise PortError(f"cannot make TAP interface {interface}: {_DEVICE}: {error.strerror}") from None
     try:
-        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", interface.encode(), _IFF_TAP | _IFF_NO_PI))
+        wanted = _IFF_TAP | _IFF_NO_PI | flags
+        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", interface.encode(), wanted))
         _bring_up(interface)
     except OSError as error:
         os.close(descriptor)

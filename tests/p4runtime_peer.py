@@ -74,6 +74,12 @@ def load_balancer() -> Artifact:
     return _artifact(PIPELINE / "k8s_lb.spec", PIPELINE / "k8s_lb.pna.p4info.txtpb")
 
 
+@cache
+def program(name: str) -> Artifact:
+    """One of tests/programs."""
+    return _artifact(PROGRAMS / f"{name}.json", PROGRAMS / f"{name}.p4info.txtpb")
+
+
 def _artifact(path: Path, p4info: Path) -> Artifact:
     return Artifact(path, p4info, load_program([path], p4info), load_p4info(p4info))
 

@@ -1,7 +1,7 @@
 # mypy: ignore-errors
 """What a PTF author writes on p4c's own base class, as a script, run in a process of its own by its test.
 
-In: the folder of base_test.py, the server's address, the P4Info, the artifact. The base class is used as it is,
+In: the folder of base_test.py, the server's address, the P4Info, the artifact. The base class is used as is,
 found at run time, without types; it wants the stubs under their authors' names, which stand for finsy's here.
 Out, on stdout: "listening" when packets and time may come, then one JSON object of what the test saw.
 """

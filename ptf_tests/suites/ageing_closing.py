@@ -20,9 +20,10 @@ class FinFromBothSides(LbTest):
         talk.to_client("FA")
         self.environment.learned()
         talk.to_server("A")
-        self.advance(9)
+        grain = self.profile.timer_granularity_s()
+        self.advance(9 - grain)
         self.assert_pinned(talk.request(), talk.response())
-        self.advance(2)
+        self.advance(2 + 2 * grain)
         self.assert_unknown(talk.request(), talk.response())
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from p4nic.observe.endpoint import MetricsEndpoint
     from p4nic.server.security import Credentials
     from p4nic.server.service import Limits, P4RuntimeServer
+    from p4nic.target.ports import Port
     from p4nic.target.ports.spec import PortSpec
     from p4nic.target.switch import Switch
 
@@ -40,6 +41,8 @@ ports: N@KIND:NAME, KIND one of
   unix    Unix datagram socket bound at NAME; the peer binds NAME.peer; no root
   veth    network interface NAME through a raw socket (root or CAP_NET_RAW)
   tap     TAP interface NAME, made if it does not exist (root or CAP_NET_ADMIN)
+  dpdk    a device of DPDK's own, with --backend swx and the real clock: net_af_packet,iface=IF (root),
+          net_tap,iface=IF (root) or net_ring (what is sent comes back); DPDK polls it, p4nic does not
   pcap    frames come from file NAME; with NAME,OUT what is sent goes to OUT
 
 --clock manual: time stands still until a client calls p4nic.sim.v1.Simulation/Advance.
@@ -129,6 +132,7 @@ def run(args: argparse.Namespace) -> int:
     # Of an address that cannot be bound gRPC would log its own version besides our sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     specs = [parse_port(text) for text in args.ports]
+    args.devices = {spec.number: spec.name for spec in specs if spec.kind == "dpdk"}
     clock = ManualClock() if args.clock == "manual" else RealClock()
     if args.empty:
         switch, p4info = Switch(None, clock), None
@@ -190,7 +194,14 @@ def _attach(switch: Switch, spec: PortSpec, workers: int | None) -> None:
     from p4nic.target.ports.spec import open_port
     from p4nic.target.ports.wire import KINDS, open_wire
 
-    port = open_wire(spec, workers) if workers is not None and spec.kind in KINDS else open_port(spec)
+    if spec.kind == "dpdk":
+        from p4nic.cli.real_dpdk import open_device
+
+        port: Port = open_device(switch, spec)
+    elif workers is not None and spec.kind in KINDS:
+        port = open_wire(spec, workers)
+    else:
+        port = open_port(spec)
     try:
         switch.attach(spec.number, port)
     except InputError:

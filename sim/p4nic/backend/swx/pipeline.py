@@ -30,6 +30,7 @@ from p4nic.backend.swx import wire
 from p4nic.backend.swx.arrays import Arrays
 from p4nic.backend.swx.cleared import cleared
 from p4nic.backend.swx.crash import Report, crash
+from p4nic.backend.swx.devices import Departed, Device, Devices
 from p4nic.backend.swx.learners import NEVER, Learned, Learners
 from p4nic.backend.swx.resized import resized
 from p4nic.backend.swx.state import State, TableState
@@ -40,6 +41,7 @@ from p4nic.ir.image import SpecImage
 from p4nic.ir.program import ActionCall, Match, Program
 
 _BURST = 256
+_SECOND = 10**9
 _SESSIONS = 64
 """What DPDK has where a program does not ask for another number."""
 
@@ -56,6 +58,7 @@ class SwxPipeline:
         inputs: int = 0,
         source: Path | None = None,
         report: Report | None = None,
+        devices: tuple[Device, ...] = (),
     ) -> None:
         if program.image is None:
             raise UnsupportedError(
@@ -64,6 +67,7 @@ class SwxPipeline:
         self.program = program
         self.options = options
         self._report = report
+        self._devices = Devices(devices)
         image = resized(program.image, options.table_sizes or {})
         self._image: SpecImage = cleared(image) if clear_metadata else image
         self.target = Target(self._image, options, inputs, source)
@@ -75,7 +79,7 @@ class SwxPipeline:
         self._direct_meters: dict[tuple[str, tuple[Match, ...], int], MeterConfig] = {}
         self._fresh_counters: dict[tuple[str, tuple[Match, ...]], None] = {}
         self._groups_changed = False
-        self._expired = 0
+        self._expired = self._looked_ns = 0
         self._now_ns = 0
         self._set_up()
         for table in program.tables.values():
@@ -91,7 +95,10 @@ class SwxPipeline:
     # --- packets ---
 
     def process(self, packets: Sequence[tuple[int, bytes]], now_ns: int) -> list[Outcome]:
+        if packets and isinstance(packets[0][1], Departed):  # a DevicePort brings nothing else
+            return [Outcome(((f.port, bytes(f)),)) for _, f in packets if isinstance(f, Departed)]
         self._show()
+        self._devices.open(self.target, now_ns)
         self._now_ns = now_ns
         entries = sum(len(t.entries) for t in self._state.tables.values())
         outcomes: list[Outcome] = []
@@ -113,12 +120,22 @@ class SwxPipeline:
         return []
 
     def expire(self, now_ns: int) -> list[Expired]:
+        self._looked_ns = now_ns
         dead = sorted(self._learned(now_ns, dead=True), key=lambda one: one.until_ns)
         self._expired += len(dead)
         return [Expired(EntryState(d.entry, now_ns - d.touched_ns, 0, 0), removed=True) for d in dead]
 
     def next_expiry_ns(self) -> int | None:
+        if self._devices.all:  # flows are learned that nobody here hears of
+            return self._looked_ns + _SECOND
         return self.target.soonest_ns
+
+    def frames_from_devices(self, now_ns: int) -> list[Departed]:
+        """Of packets that came from DPDK's own ports, what left through other ports. PortError if a device
+        cannot be opened."""
+        self._show()
+        self._devices.open(self.target, now_ns)
+        return self._devices.frames(self.target)
 
     # --- tables ---
 
@@ -452,7 +469,7 @@ class SwxBackend:
     """The real P4-DPDK target.
 
     `clear_metadata`: see `cleared`; for comparisons. `inputs`, `source`: see `measure` and `compiled`; for
-    measurements. `report`: is told when DPDK dies of a packet.
+    measurements. `report`: is told when DPDK dies of a packet. `devices`: ports that are DPDK's own.
     """
 
     name = "swx"
@@ -463,7 +480,9 @@ class SwxBackend:
         inputs: int = 0,
         source: Path | None = None,
         report: Report | None = None,
+        devices: tuple[Device, ...] = (),
     ) -> None:
+        self._devices = devices
         self._clear_metadata = clear_metadata
         self._inputs = inputs
         self._source = source
@@ -471,4 +490,6 @@ class SwxBackend:
 
     def build(self, program: Program, options: Options) -> SwxPipeline:
         """UnsupportedError for a program without a .spec or one DPDK refuses; TargetError without DPDK."""
-        return SwxPipeline(program, options, self._clear_metadata, self._inputs, self._source, self._report)
+        return SwxPipeline(
+            program, options, self._clear_metadata, self._inputs, self._source, self._report, self._devices
+        )

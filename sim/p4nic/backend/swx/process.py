@@ -77,6 +77,10 @@ class Child:
             return Died(f"crashed with {signal.Signals(os.WTERMSIG(status)).name}", progress)
         return Died(f"ended with exit code {os.waitstatus_to_exitcode(status)}", progress)
 
+    def last_line(self) -> str:
+        """Of the log it shares with its server."""
+        return self._server.last_line()
+
     def close(self) -> None:
         """End the process."""
         if self._socket.fileno() >= 0:
@@ -108,7 +112,7 @@ class _Server:
             self._process.wait()
             raise TargetError(
                 f"DPDK does not start with {megabytes} MB of memory (${MEMORY_VARIABLE} changes that): "
-                f"{self._last_line()}"
+                f"{self.last_line()}"
             )
 
     @property
@@ -123,7 +127,7 @@ class _Server:
             pid = int.from_bytes(self._answer(), "little")
         if not pid:
             ours.close()
-            raise TargetError(f"the DPDK process cannot fork: {self._last_line()}")
+            raise TargetError(f"the DPDK process cannot fork: {self.last_line()}")
         return Child(self, ours, pid)
 
     def wait(self, pid: int) -> tuple[int, int]:
@@ -142,7 +146,8 @@ class _Server:
         except OSError:
             return b""
 
-    def _last_line(self) -> str:
+    def last_line(self) -> str:
+        """Of the log."""
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"

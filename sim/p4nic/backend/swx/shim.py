@@ -37,8 +37,10 @@ _LIBRARIES = (
     *("fib", "rib", "rcu", "meter", "kni", "ethdev", "net", "mbuf", "mempool", "ring", "telemetry", "kvargs"),
     *("eal", "security", "stack", "reorder", "bbdev", "gso", "gro", "pci", "log"),
 )
+# Whole: their drivers announce themselves when the program starts, and nothing else refers to them.
+_DRIVERS = ("bus_vdev", "mempool_ring", "net_af_packet", "net_tap", "net_ring", "net_null")
 _SYSTEM = ("-lpthread", "-ldl", "-lm", "-lnuma", "-lpcap", "-lbsd")
-_LEARNER = ("lookup", "add", "rearm", "rearm_new", "delete")
+_LEARNER = ("mailbox_size_get", "lookup", "add", "rearm", "rearm_new", "delete")
 _WRAPPED = ("memfd_create", *(f"rte_swx_table_learner_{call}" for call in _LEARNER))
 # -rdynamic: a pipeline compiled by `measure` calls DPDK's functions in this program.
 _FLAGS = ("-O2", "-Wall", "-Wextra", "-DALLOW_EXPERIMENTAL_API", "-rdynamic")
@@ -65,7 +67,7 @@ def executable() -> Path:
     compiler, version, libraries, flags = tools()
     sources = sorted(_FOLDER.glob("*.[ch]"))
     digest = hashlib.sha256()
-    for text in (compiler, version, str(libraries), *flags, *_FLAGS, *_LIBRARIES, *_WRAPPED):
+    for text in (compiler, version, str(libraries), *flags, *_FLAGS, *_LIBRARIES, *_DRIVERS, *_WRAPPED):
         digest.update(text.encode() + b"\0")
     for source in sources:
         digest.update(source.read_bytes())
@@ -101,6 +103,8 @@ def _compile(compiler: str, libraries: Path, flags: tuple[str, ...], sources: li
     os.close(handle)
     command = [compiler, *_FLAGS, *flags, *map(str, sources), "-o", unfinished]
     command += [f"-Wl,--wrap={name}" for name in _WRAPPED]
+    drivers = [str(a) for name in _DRIVERS if (a := libraries / f"librte_{name}.a").is_file()]
+    command += ["-Wl,--whole-archive", *drivers, "-Wl,--no-whole-archive"]
     command += ["-Wl,--start-group", *archives, "-Wl,--end-group", *_SYSTEM]
     answer = run(command)
     if answer.returncode:

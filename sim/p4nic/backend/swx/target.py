@@ -45,6 +45,8 @@ class Target:
         self.inputs = 1 << ((inputs or self.ports) - 1).bit_length()
         self.soonest_ns: int | None = None
         self._child: Child | None = None
+        self.generation = object()
+        """Another one for each process."""
         self.description: Description = self.build()
 
     def build(self) -> Description:
@@ -64,6 +66,7 @@ class Target:
             child.close()
             raise UnsupportedError(self._refusal(answer.rest().decode(errors="replace"), arguments))
         self._child = child
+        self.generation = object()
         return read_description(answer)
 
     def ask(self, operation: Operation, arguments: bytes = b"") -> tuple[int, Reader]:
@@ -78,6 +81,10 @@ class Target:
     def receiving(self) -> int:
         """Ports a packet can arrive at."""
         return min(self.inputs, self.ports)
+
+    def last_words(self) -> str:
+        """The last line DPDK has written to its log."""
+        return self._running().last_line()
 
     @property
     def running(self) -> bool:

@@ -32,6 +32,8 @@ class Operation(IntEnum):
     MEASURE = 20
     CODEGEN = 21
     HEAP = 22
+    DEVICES = 23
+    FRAMES = 24
 
 
 def u8(value: int) -> bytes:

@@ -18,6 +18,7 @@ KINDS = {
     "unix": "Unix datagram socket bound at NAME; the peer binds NAME.peer; no root",
     "veth": "network interface NAME through a raw socket (also spelled afpacket)",
     "tap": "TAP interface NAME, made if it does not exist",
+    "dpdk": "a device of DPDK's own (--backend swx): net_af_packet,iface=IF or net_tap,iface=IF or net_ring",
     "pcap": "frames come from file NAME; with NAME,OUT what is sent goes to OUT",
 }
 _ALIASES = {"afpacket": "veth"}
@@ -62,6 +63,8 @@ def open_port(spec: PortSpec) -> Port:
             from p4nic.target.ports.tap import TapPort
 
             return TapPort(spec.name)
+        case "dpdk":
+            raise InputError(f"port {spec.number}@dpdk:{spec.name} is DPDK's own: it needs --backend swx")
         case "pcap":
             from p4nic.target.ports.pcap import PcapPort
 

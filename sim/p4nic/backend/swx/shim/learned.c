@@ -5,7 +5,8 @@
  * --clock manual too. DPDK has no call to list what a learner holds. So the keys that were added are written
  * down here, and the table itself is asked about each of them: an entry is listed only if DPDK finds it.
  *
- * "The key of the last lookup" is one per learner, because one packet at a time is in the pipeline (ports.c).
+ * DPDK keeps a mailbox for each of the 16 packets in the pipeline and each learner: "the key of the last
+ * lookup" lies at its end.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +32,19 @@ struct record {
 
 static struct learner {
 	uint32_t key_offset, key_size, n_timeouts, data_size;
-	uint8_t last_key[LONGEST_KEY];
-	int last_hit;
 	struct record *chains[CHAINS];
 } *learners[MOST_LEARNERS];
+
+struct last {
+	int hit;
+	uint8_t key[LONGEST_KEY];
+};
 
 static uint64_t now_ns, cycles;
 static uint64_t soonest = UINT64_MAX; /* no entry dies before these cycles */
 
+uint64_t __real_rte_swx_table_learner_mailbox_size_get(void);
+uint64_t __wrap_rte_swx_table_learner_mailbox_size_get(void);
 int __real_rte_swx_table_learner_lookup(void *, void *, uint64_t, uint8_t **, uint64_t *, uint8_t **, size_t *,
 					int *);
 uint32_t __real_rte_swx_table_learner_add(void *, void *, uint64_t, uint64_t, uint8_t *, uint32_t);
@@ -190,11 +196,21 @@ static void touch(uint32_t number, struct record *record)
 		soonest = record->until;
 }
 
-static struct record *last_record(uint32_t number)
+uint64_t __wrap_rte_swx_table_learner_mailbox_size_get(void)
 {
-	struct learner *l = learners[number];
+	return __real_rte_swx_table_learner_mailbox_size_get() + sizeof(struct last);
+}
 
-	return l->last_hit ? *place(l, l->last_key) : NULL;
+static struct last *last_of(void *mailbox)
+{
+	return (struct last *)((uint8_t *)mailbox + __real_rte_swx_table_learner_mailbox_size_get());
+}
+
+static struct record *last_record(uint32_t number, void *mailbox)
+{
+	struct last *last = last_of(mailbox);
+
+	return last->hit ? *place(learners[number], last->key) : NULL;
 }
 
 int __wrap_rte_swx_table_learner_lookup(void *table, void *mailbox, uint64_t time, uint8_t **key,
@@ -213,9 +229,10 @@ int __wrap_rte_swx_table_learner_lookup(void *table, void *mailbox, uint64_t tim
 	number = number_of(table);
 	if (number != UINT32_MAX) {
 		struct learner *l = learners[number];
+		struct last *last = last_of(mailbox);
 
-		memcpy(l->last_key, *key + l->key_offset, l->key_size);
-		l->last_hit = *hit;
+		memcpy(last->key, *key + l->key_offset, l->key_size);
+		last->hit = *hit;
 	}
 	return done;
 }
@@ -226,19 +243,20 @@ uint32_t __wrap_rte_swx_table_learner_add(void *table, void *mailbox, uint64_t t
 	uint32_t status = __real_rte_swx_table_learner_add(table, mailbox, measuring ? time : cycles, action_id,
 							   action_data, timeout_id);
 	uint32_t number = measuring ? UINT32_MAX : number_of(table);
+	struct last *last = last_of(mailbox);
 	struct record **at;
 	struct learner *l;
 
 	if (status || number == UINT32_MAX)
 		return status;
 	l = learners[number];
-	l->last_hit = 1;
-	at = place(l, l->last_key);
+	last->hit = 1;
+	at = place(l, last->key);
 	if (!*at) {
 		*at = calloc(1, sizeof **at + l->key_size + l->data_size);
 		if (!*at)
 			abort();
-		memcpy((*at)->key, l->last_key, l->key_size);
+		memcpy((*at)->key, last->key, l->key_size);
 	}
 	(*at)->timeout_id = timeout_id & (l->n_timeouts - 1);
 	(*at)->action_id = action_id;
@@ -251,7 +269,7 @@ uint32_t __wrap_rte_swx_table_learner_add(void *table, void *mailbox, uint64_t t
 void __wrap_rte_swx_table_learner_rearm(void *table, void *mailbox, uint64_t time)
 {
 	uint32_t number = measuring ? UINT32_MAX : number_of(table);
-	struct record *record = number == UINT32_MAX ? NULL : last_record(number);
+	struct record *record = number == UINT32_MAX ? NULL : last_record(number, mailbox);
 
 	__real_rte_swx_table_learner_rearm(table, mailbox, measuring ? time : cycles);
 	if (record)
@@ -261,7 +279,7 @@ void __wrap_rte_swx_table_learner_rearm(void *table, void *mailbox, uint64_t tim
 void __wrap_rte_swx_table_learner_rearm_new(void *table, void *mailbox, uint64_t time, uint32_t timeout_id)
 {
 	uint32_t number = measuring ? UINT32_MAX : number_of(table);
-	struct record *record = number == UINT32_MAX ? NULL : last_record(number);
+	struct record *record = number == UINT32_MAX ? NULL : last_record(number, mailbox);
 
 	__real_rte_swx_table_learner_rearm_new(table, mailbox, measuring ? time : cycles, timeout_id);
 	if (record) {
@@ -275,9 +293,9 @@ void __wrap_rte_swx_table_learner_delete(void *table, void *mailbox)
 	uint32_t number = measuring ? UINT32_MAX : number_of(table);
 
 	__real_rte_swx_table_learner_delete(table, mailbox);
-	if (number != UINT32_MAX && last_record(number)) {
-		forget_record(place(learners[number], learners[number]->last_key));
-		learners[number]->last_hit = 0;
+	if (number != UINT32_MAX && last_record(number, mailbox)) {
+		forget_record(place(learners[number], last_of(mailbox)->key));
+		last_of(mailbox)->hit = 0;
 	}
 }
 
@@ -299,7 +317,7 @@ static int ask(uint32_t number, void *mailbox, uint8_t *key)
 
 static void *new_mailbox(void)
 {
-	void *mailbox = calloc(1, rte_swx_table_learner_mailbox_size_get());
+	void *mailbox = calloc(1, __wrap_rte_swx_table_learner_mailbox_size_get());
 
 	if (!mailbox)
 		abort();

@@ -22,10 +22,17 @@ static int waiting, done, dropped, negative;
 static void *port_create(void *number) { return number; }
 static void port_free(void *port) { (void)port; }
 
+/* The packet in the buffer above, or one that a device of DPDK's received. */
+static int is_ours(const struct rte_swx_pkt *pkt) { return pkt->handle == buffer; }
+
 static int receive(void *port, struct rte_swx_pkt *pkt)
 {
+	int got;
+
 	if (measuring)
 		return measure_receive((uintptr_t)port - 1, pkt);
+	if (!waiting && devices_open && devices_receive((uintptr_t)port - 1, pkt, &got))
+		return got;
 	if (!waiting || (uintptr_t)port - 1 != waiting_port)
 		return 0;
 	waiting = 0;
@@ -42,6 +49,11 @@ static void copy_out(void *port, const struct rte_swx_pkt *pkt, uint32_t longest
 
 	if (measuring)
 		return;
+	if (devices_open) {
+		devices_send((uintptr_t)port - 1, pkt, longest, !is_ours(pkt), 1);
+		if (!is_ours(pkt))
+			return;
+	}
 	if (pkt->length > LONGEST + HEADROOM) {
 		/* DPDK subtracts extracted headers without a look at the length. */
 		negative = 1;
@@ -56,6 +68,10 @@ static void transmit(void *port, struct rte_swx_pkt *pkt)
 {
 	if (measuring) {
 		measure_finish(pkt, 0);
+		return;
+	}
+	if (devices_open && !is_ours(pkt)) {
+		devices_send((uintptr_t)port - 1, pkt, UINT32_MAX, 1, 0);
 		return;
 	}
 	copy_out(port, pkt, UINT32_MAX);
@@ -77,6 +93,10 @@ static void discard(void *port, struct rte_swx_pkt *pkt)
 	(void)port;
 	if (measuring)
 		measure_finish(pkt, 1);
+	if (devices_open && !is_ours(pkt)) {
+		devices_discard(pkt);
+		return;
+	}
 	dropped = done = 1;
 }
 

@@ -137,6 +137,10 @@ static int32_t dispatch(uint8_t operation, struct request *r)
 		return learned_find(r);
 	case 19:
 		return learned_delete(r);
+	case 23:
+		return devices_begin(r);
+	case 24:
+		return devices_frames();
 	case 22:
 		return heap();
 	case 20:
@@ -150,10 +154,17 @@ void serve(int fd)
 {
 	struct request r;
 
-	while (request_receive(fd, &r)) {
-		uint8_t operation = get_u8(&r);
+	for (;;) {
+		uint8_t operation;
 		int32_t status;
 
+		if (devices_open)
+			devices_run(fd);
+		if (!request_receive(fd, &r))
+			return;
+		operation = get_u8(&r);
+		if (devices_open && operation != 24)
+			devices_drain();
 		answer_begin();
 		if (operation == 1)
 			status = build(&r);

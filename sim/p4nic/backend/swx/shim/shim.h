@@ -7,6 +7,7 @@
  * measure.c the same ports without the outside: how fast the pipeline is
  * control.c tables, selectors, registers, meters, statistics
  * masked.c  tables with prefixes or masks
+ * devices.c ports of DPDK's own: AF_PACKET, TAP, rings
  * learned.c DPDK's learner tables on a clock of ours, and what they hold
  */
 #ifndef P4NIC_SHIM_H
@@ -82,6 +83,17 @@ int32_t measure(struct request *r);
 int32_t measure_codegen(struct request *r);
 /* A pipeline with the compiled code of measure_codegen() in it. */
 int measure_build(struct rte_swx_pipeline **pipeline, const char *library, uint32_t n_in, uint32_t n_out);
+
+/* --- DPDK's own ports --- */
+
+extern int devices_open;
+int32_t devices_begin(struct request *r);
+int devices_receive(uint32_t port, struct rte_swx_pkt *pkt, int *got);
+int devices_send(uint32_t port, struct rte_swx_pkt *pkt, uint32_t longest, int from_device, int is_copy);
+void devices_discard(struct rte_swx_pkt *pkt);
+void devices_run(int fd);
+void devices_drain(void);
+int32_t devices_frames(void);
 
 /* --- control: each reads its arguments, puts its answer, returns a status --- */
 

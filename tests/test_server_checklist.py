@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-CHECKLIST = (ROOT / "docs" / "p4runtime.md").read_text().partition("## The checklist")[2].partition("\n## ")[0]
+CHECKLIST = (
+    (ROOT / "docs" / "p4runtime.md").read_text().partition("## The checklist")[2].partition("\n## ")[0]
+)
 ROWS = [line.strip("| ").split(" | ") for line in CHECKLIST.splitlines() if "::" in line]
 
 

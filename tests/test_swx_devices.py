@@ -61,18 +61,21 @@ def switch_with(devices: dict[int, str], text: str = SPEC) -> Switch:
 # --- veth --------------------------------------------------------------------------------------------
 
 
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
 @pytest.fixture
 def pairs() -> Iterator[dict[int, tuple[str, socket.socket]]]:
     """By port: the interface for DPDK, and a raw socket on the other end."""
     made: dict[int, tuple[str, socket.socket]] = {}
-    run = lambda *words: subprocess.run(["ip", *words], check=True, capture_output=True)  # noqa: E731
     try:
         for number in (1, 3, 6, 7):
             ours, theirs = f"p4d{os.getpid() % 10000}{number}a", f"p4d{os.getpid() % 10000}{number}b"
-            run("link", "add", ours, "type", "veth", "peer", "name", theirs)
+            ip("link", "add", ours, "type", "veth", "peer", "name", theirs)
             for name in (ours, theirs):
                 Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
-                run("link", "set", name, "up")
+                ip("link", "set", name, "up")
             raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # hears nothing until it is bound
             raw.bind((theirs, 3))
             raw.settimeout(PATIENCE)

@@ -31,7 +31,7 @@ def test_parses(text: str, spec: PortSpec) -> None:
     [
         ("veth0", 'port "veth0" is not N@KIND:NAME, for example 1@veth:veth0 or 2@unix:/tmp/p2'),
         ("x@memory", 'port "x@memory" is not N@KIND:NAME, for example 1@veth:veth0 or 2@unix:/tmp/p2'),
-        ("1@wire:x", 'port "1@wire:x" has kind "wire"; kinds are memory, unix, veth, tap, pcap'),
+        ("1@wire:x", 'port "1@wire:x" has kind "wire"; kinds are memory, unix, veth, tap, dpdk, pcap'),
         ("1@veth", 'port "1@veth" has no name: write 1@veth:NAME '
          "(network interface NAME through a raw socket (also spelled afpacket))"),
     ],

@@ -1,4 +1,4 @@
-"""Rules of P4Runtime 1.5 that need a program or a moment of their own: value sets, scopes, takeover, role.config."""
+"""Rules of P4Runtime 1.5 that need a program or a moment of their own: value sets, scopes, takeovers."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ def test_action_of_the_default_entry_in_an_entry() -> None:
 
 
 def test_takeover_waits_for_the_write_under_way() -> None:
-    """§5.3, steps 1.2.1 to 1.2.5: later Writes of the old primary are refused, the one under way finishes, then
-    the new primary is told; not before.
+    """§5.3, steps 1.2.1 to 1.2.5: later Writes of the old primary are refused, the one under way finishes,
+    then the new primary is told; not before.
     """
     writing = threading.Lock()
     told_anew = threading.Event()
@@ -164,7 +164,7 @@ def test_roles_do_not_see_each_others_elections() -> None:
         assert other.arbitrate(1, "other").status.code == 0
 
 
-# --- one election id over another stream ---------------------------------------------------------------------
+# --- one election id over another stream ---------------------------------------------------------------
 
 
 def test_stream_keeps_its_role_and_device() -> None:

@@ -65,6 +65,7 @@ JOBS = (
     Job("tests/programs", DPDK, "dpdk_pipeline.p4", "dpdk_pipeline.spec", "dpdk_pipeline.p4info.txtpb"),
     Job("tests/programs", DPDK, "dpdk_services.p4", "dpdk_services.spec", "dpdk_services.p4info.txtpb"),
     Job("tests/programs", BMV2_PSA, "psa_pipeline.p4", "psa_pipeline.json", "psa_pipeline.p4info.txtpb"),
+    Job("benchmarks/programs", BMV2, "writes.p4", "writes.json", "writes.p4info.txtpb"),
     *(
         Job("benchmarks/programs", DPDK, f"{name}.p4", f"{name}.spec", f"{name}.p4info.txtpb")
         for name in ("forward", "l2_exact", "lb_small")

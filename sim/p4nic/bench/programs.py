@@ -16,12 +16,18 @@ from p4nic.load.artifact import load_program
 
 @cache
 def load(name: str) -> Program:
-    """The `.spec` of that name; a wheel carries it beside this file, a checkout in `benchmarks/programs`."""
+    """The `.spec` of that name."""
+    artifact, info = files(name, "spec")
+    return load_program([artifact], info)
+
+
+def files(name: str, suffix: str) -> tuple[Path, Path]:
+    """Artifact and P4Info; a wheel carries them beside this file, a checkout in `benchmarks/programs`."""
     package = Path(__file__).resolve().parent
     for folder in (package / "programs", package.parents[2] / "benchmarks" / "programs" / "build"):
-        if (folder / f"{name}.spec").is_file():
-            return load_program([folder / f"{name}.spec"], folder / f"{name}.p4info.txtpb")
-    raise ArtifactError(f"{name}.spec of the benchmarks is missing; run `make pipeline`")
+        if (folder / f"{name}.{suffix}").is_file():
+            return folder / f"{name}.{suffix}", folder / f"{name}.p4info.txtpb"
+    raise ArtifactError(f"{name}.{suffix} of the benchmarks is missing; run `make pipeline`")
 
 
 def entry(program: Program, table: str, action: str, *args: int, **key: Match) -> Entry:

@@ -29,6 +29,10 @@ from p4rt import p4r
 
 log = logging.getLogger(__name__)
 
+_BUNDLE_NS = 10_000_000
+"""Under the real clock, what expires within this time may share a message: one for each would fill a stream
+at a few thousand a second."""
+
 
 @final
 class Notifications:
@@ -180,7 +184,7 @@ class Notifications:
                 message.idle_timeout_notification.timestamp = timestamp
                 message.idle_timeout_notification.table_entry.extend(mine[start : start + MAX_ENTRIES])
                 for outbox in outboxes:
-                    outbox.put(message)
+                    outbox.put(message, 0 if self._manual else _BUNDLE_NS)
 
 
 def _sees(number: int, rules: RoleRules) -> bool:

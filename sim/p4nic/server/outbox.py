@@ -32,17 +32,23 @@ class Outbox:
         self._closed = False
         self.dropped = 0
 
-    def put(self, message: p4r.StreamMessageResponse) -> bool:
-        """Queue a message that may be lost; False if it was."""
+    def put(self, message: p4r.StreamMessageResponse, within_ns: int = 0) -> bool:
+        """Queue a message that may be lost; False if it was. Idle-timeout notifications join the last one in
+        the queue if that is no older than `within_ns`.
+        """
         size = message.ByteSize()
         with self._ready:
             if self._closed:
                 return False
-            if len(self._messages) >= self._limit or self._bytes + size > self._byte_limit:
+            if self._bytes + size > self._byte_limit:
                 self.dropped += 1
                 return False
-            if not self._merge(message):
-                self._append(message, size)
+            if self._merge(message, within_ns):
+                return True
+            if len(self._messages) >= self._limit:
+                self.dropped += 1
+                return False
+            self._append(message, size)
             return True
 
     def put_notice(self, message: p4r.StreamMessageResponse) -> bool:
@@ -84,14 +90,18 @@ class Outbox:
         self._bytes += size
         self._ready.notify()
 
-    def _merge(self, message: p4r.StreamMessageResponse) -> bool:
-        """Bundle entries that expired at one time into one notification, while it has not left yet."""
+    def _merge(self, message: p4r.StreamMessageResponse, within_ns: int) -> bool:
+        """Bundle entries that expired at nearly one time into one notification, while it has not left yet."""
         if message.WhichOneof("update") != "idle_timeout_notification" or not self._messages:
             return False
         last, size = self._messages[-1]
         idle, more = last.idle_timeout_notification, message.idle_timeout_notification
-        same = last.WhichOneof("update") == "idle_timeout_notification" and idle.timestamp == more.timestamp
-        if not same or len(idle.table_entry) >= MAX_ENTRIES:
+        near = 0 <= more.timestamp - idle.timestamp <= within_ns
+        if (
+            last.WhichOneof("update") != "idle_timeout_notification"
+            or not near
+            or len(idle.table_entry) >= MAX_ENTRIES
+        ):
             return False
         idle.table_entry.extend(more.table_entry)
         self._messages[-1] = (last, size + message.ByteSize())

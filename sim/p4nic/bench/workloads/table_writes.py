@@ -1,4 +1,4 @@
-"""Writes through the target API, 1,000 a batch, until an exact table has `--flows` entries; traffic runs on a
+"""Writes through the target API by columns, 1,000 a batch, until an exact table has `--flows` entries; traffic runs on a
 worker meanwhile.
 
 `samples`: the rate of each tenth, so that a table that slows down as it fills shows. Rates are by the wall
@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import statistics
 import time
+from array import array
 from collections.abc import Callable
 
-from p4nic.backend.api import Entry, Pipeline
+from p4nic.backend.api import Pipeline
 from p4nic.backend.api import Options as PipelineOptions
 from p4nic.backend.native import NativePipeline
 from p4nic.backend.swx import SwxBackend
@@ -24,8 +25,7 @@ from p4nic.bench.traffic import Traffic
 from p4nic.bench.workloads.l2_exact import STATION
 from p4nic.clock import ManualClock
 from p4nic.errors import P4nicError
-from p4nic.ir.program import Exact, Program
-from p4nic.target.entities import Entity, Operation
+from p4nic.ir.program import Program
 from p4nic.target.switch import Switch
 
 NAME = "table-writes"
@@ -33,7 +33,6 @@ ABOUT = "writes/s through the target API, and what traffic loses meanwhile (--fl
 BATCH = 1000
 WITH_TRAFFIC = 10_000
 SWX_ENTRIES = 10_000
-Update = tuple[Operation, Entity]
 UNIT = "million writes/s (wall clock)"
 
 
@@ -60,28 +59,31 @@ def run(options: Options, progress: Progress) -> Result:
 def _fill(program: Program, pipeline: Pipeline, count: int, options: Options, progress: Progress) -> Measured:
     table, action = "Main.stations", "Main.to_port"
 
-    def station(number: int) -> Entry:
-        return programs.entry(program, table, action, 1, dst=Exact(STATION + number))
+    def columns(first: int, entries: int) -> tuple[array[int], array[int]]:
+        """Key and argument of so many stations."""
+        return array("Q", range(STATION + first, STATION + first + entries)), array("I", [1]) * entries
+
+    def insert(switch: Switch, key: array[int], port: array[int]) -> None:
+        refused = [error for error in switch.tables.insert_columns(table, action, [key], [port]) if error]
+        if refused:
+            raise refused[0]
+        if isinstance(pipeline, NativePipeline):
+            pipeline.resume()
 
     rates, cpu = [], []
     with Switch(pipeline, ManualClock()) as switch:
         first = min(WITH_TRAFFIC, count // 10)
-        switch.tables.batch([("insert", station(i)) for i in range(first)])
+        insert(switch, *columns(0, first))
         meter = _Traffic(pipeline, first, options.seconds) if isinstance(pipeline, NativePipeline) else None
         tenth = count // 10
         for part in range(10):
-            batches: list[list[Update]] = [
-                [("insert", station(first + at + i)) for i in range(min(BATCH, tenth))]
-                for at in range(part * tenth, (part + 1) * tenth, BATCH)
+            batches = [
+                columns(first + at, min(BATCH, tenth)) for at in range(part * tenth, (part + 1) * tenth, BATCH)
             ]
 
-            def write(batches: list[list[Update]] = batches) -> None:
+            def write(batches: list[tuple[array[int], array[int]]] = batches) -> None:
                 for batch in batches:
-                    refused = [error for error in switch.tables.batch(batch) if error is not None]
-                    if refused:
-                        raise refused[0]
-                    if isinstance(pipeline, NativePipeline):
-                        pipeline.resume()
+                    insert(switch, *batch)
 
             wall, used = time.perf_counter(), time.thread_time()
             meter.during(write) if meter else write()

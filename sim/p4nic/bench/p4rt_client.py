@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 
@@ -80,7 +80,7 @@ class Requests:
         """One request about entries of `ages`."""
         made = p4r.WriteRequest.FromString(self.head)
         for number in range(first, first + count):
-            update = made.updates.add(type=kind)  # type: ignore[arg-type]
+            update = made.updates.add(type=kind)
             entry = update.entity.table_entry
             entry.table_id = self.info.tables["Main.ages"].id
             entry.match.add(field_id=1).exact.value = (1 + number).to_bytes(4, "big")
@@ -104,7 +104,7 @@ class Client:
         self.read: Any = self.channel.unary_stream(_SERVICE + "Read", bytes, bytes)
         self._asked: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         stream = self.channel.stream_stream(_SERVICE + "StreamChannel", bytes, bytes)
-        self.told: Any = stream(iter(self._asked.get, None))
+        self.told: Iterator[bytes] = iter(cast(Any, stream(iter(self._asked.get, None))))
         hello = p4r.StreamMessageRequest()
         hello.arbitration.device_id = 1
         hello.arbitration.election_id.low = 1
@@ -155,14 +155,17 @@ def bmv2_server() -> Iterator[Client]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    words = [command, "--no-p4", "--device-id", "1", "--log-level", "off", "--thrift-port", "0"]
+    words = [command, "--no-p4", "--device-id", "1"]
     process = subprocess.Popen(
         [*words, "--", "--grpc-server-addr", address],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         with grpc.insecure_channel(address) as channel:
-            grpc.channel_ready_future(channel).result(timeout=START_SECONDS)
+            try:
+                grpc.channel_ready_future(channel).result(timeout=START_SECONDS / 4)
+            except grpc.FutureTimeoutError:
+                raise BenchError(f"{command} does not answer at {address}") from None
         client = Client(address, process.pid)
         artifact, info = programs.files("writes", "json")
         request = p4r.SetForwardingPipelineConfigRequest(device_id=1)

@@ -25,8 +25,6 @@ from p4nic.backend.api import (
     Outcome,
     Pipeline,
     Replica,
-    RowLayout,
-    RowReader,
     Semantics,
     TraceEvent,
 )
@@ -81,7 +79,9 @@ class NativePipeline:
         )
         self._start_arrays()
         self._tables = self._start_tables()
-        self._rows = Rows((self._ffi, self._lib, self._engine), self._tables)
+        self._rows = Rows((self._ffi, self._lib, self._engine), self._tables, self.workers.gate)
+        self.row_layout, self.read_rows = self._rows.layout, self._rows.reader
+        self.write_rows = self._rows.write
         self._meters: dict[tuple[str, int], MeterConfig] = {}
         self._direct_meters: dict[tuple[str, int, int], MeterConfig] = {}
         self._digests: list[DigestMessage] = []
@@ -289,18 +289,6 @@ class NativePipeline:
         self._direct_meters.pop(key, None)
         if config is not None:
             self._direct_meters[key] = config
-
-    # --- entries by the thousand ---
-
-    def row_layout(self, table: str) -> RowLayout | None:
-        return self._rows.layout(table)
-
-    def write_rows(self, rows: bytes | memoryview, now_ns: int) -> bool:
-        self.workers.gate()
-        return self._rows.write(rows, now_ns)
-
-    def read_rows(self, table: str) -> RowReader | None:
-        return self._rows.reader(table)
 
     # --- action profiles ---
 

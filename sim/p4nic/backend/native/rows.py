@@ -7,7 +7,7 @@ carry an action have rows; the matches of other tables are kept in `tables`, on 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 from weakref import finalize
 
@@ -24,10 +24,13 @@ STRETCH = 2048
 class Rows:
     """The rows of all tables of one pipeline."""
 
-    def __init__(self, library: tuple[Any, Any, Any], tables: Mapping[str, NativeTable]) -> None:
-        """`library`: (ffi, lib, engine)."""
+    def __init__(
+        self, library: tuple[Any, Any, Any], tables: Mapping[str, NativeTable], gate: Callable[[], None]
+    ) -> None:
+        """`library`: (ffi, lib, engine). `gate` keeps packets out until the caller's next `resume`."""
         self._ffi, self._lib, self._engine = library
         self._tables = tables
+        self._gate = gate
         self._layouts = {name: _layout(table) for name, table in tables.items()}
         self._reading = 0
         self._given_up: deque[Any] = deque()
@@ -43,6 +46,7 @@ class Rows:
 
     def write(self, rows: bytes | memoryview, now_ns: int) -> bool:
         self._end_given_up()
+        self._gate()
         data = self._ffi.from_buffer("uint8_t[]", rows)
         return bool(self._lib.p4_write_rows(self._engine, data, len(data), now_ns))
 

@@ -46,9 +46,13 @@ def run(options: Options, progress: Progress) -> Result:
         figures |= _idle(client, requests, progress)
     if options.backend == "native":
         figures |= _target(options, count, progress)
-    peers, absent = {}, {}
+    peers: dict[str, Measured] = {}
+    absent: dict[str, str] = {}
     if "bmv2" in options.peers and shutil.which("simple_switch_grpc"):
-        peers["bmv2"] = _measured(_bmv2(requests, min(count, BMV2_ENTRIES), progress))
+        try:
+            peers["bmv2"] = _measured(_bmv2(requests, min(count, BMV2_ENTRIES), progress))
+        except BenchError as error:
+            absent["bmv2"] = str(error)
     elif "bmv2" in options.peers:
         absent["bmv2"] = "simple_switch_grpc is not on PATH"
     parameters = {"entries": count, "batch": BATCH, "singles": SINGLES, "ageing": AGEING}
@@ -155,9 +159,11 @@ def _bmv2(requests: Requests, count: int, progress: Progress) -> dict[str, Any]:
 
 def _target(options: Options, count: int, progress: Progress) -> dict[str, Any]:
     """`Tables.insert_columns`; the workload `table-writes` does it while packets run."""
+    progress("through the target's API")
     found = _insert_all(_switch(options), count)
     return {
-        f"target_{key}": found[key] for key in ("entries_per_s", "first_100k", "last_100k")
+        f"target_{key}": found[key]
+        for key in ("entries_per_s", "first_100k", "last_100k", "cpu_us_per_entry")
     }
 
 
@@ -178,10 +184,11 @@ def _insert(switch: Switch, columns: list[array[int]]) -> None:
 
 
 def _insert_all(switch: Switch, count: int) -> dict[str, Any]:
-    took = []
+    took, cpu = [], 0.0
     for first in range(0, count, BATCH):
         columns = _columns(first)
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.thread_time()
         _insert(switch, columns)
         took.append(time.perf_counter() - start)
-    return rates(took)
+        cpu += time.thread_time() - used
+    return {**rates(took), "cpu_us_per_entry": round_to(cpu / count * 1e6, 3)}

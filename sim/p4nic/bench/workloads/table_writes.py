@@ -1,5 +1,5 @@
-"""Writes through the target API by columns, 1,000 a batch, until an exact table has `--flows` entries; traffic runs on a
-worker meanwhile.
+"""Writes through the target API by columns, 1,000 a batch, until an exact table has `--flows` entries;
+traffic runs on a worker meanwhile.
 
 `samples`: the rate of each tenth, so that a table that slows down as it fills shows. Rates are by the wall
 clock, since what matters is when an entry works. `figures`: flatness (the last fifth's rate to the first's)
@@ -13,8 +13,8 @@ import time
 from array import array
 from collections.abc import Callable
 
-from p4nic.backend.api import Pipeline
 from p4nic.backend.api import Options as PipelineOptions
+from p4nic.backend.api import Pipeline
 from p4nic.backend.native import NativePipeline
 from p4nic.backend.swx import SwxBackend
 from p4nic.bench import programs
@@ -78,7 +78,8 @@ def _fill(program: Program, pipeline: Pipeline, count: int, options: Options, pr
         tenth = count // 10
         for part in range(10):
             batches = [
-                columns(first + at, min(BATCH, tenth)) for at in range(part * tenth, (part + 1) * tenth, BATCH)
+                columns(first + at, min(BATCH, tenth))
+                for at in range(part * tenth, (part + 1) * tenth, BATCH)
             ]
 
             def write(batches: list[tuple[array[int], array[int]]] = batches) -> None:

@@ -167,7 +167,7 @@ def test_a_restart_takes_over_flows_and_ids() -> None:
     second = Bench(first.switch)
     with second.lb:
         assert second.lb.apply(ONE).changes == 0
-        second.emit(FlowIdle(second.lb.flows()[0]))
+        second.emit(FlowIdle(second.lb.flows()[0].key))
         second.eventually(lambda: second.lb.flows() == [])
 
 

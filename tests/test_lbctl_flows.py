@@ -142,7 +142,7 @@ def idle(made: FlowKeeper, switch: FakeTransport, **seen: object) -> None:
     """The forward entry is notified; the switch answers with `seen` for both."""
     for key in switch.flow_table:
         switch.flow_table[key] = replace(switch.flow_table[key], **seen)  # type: ignore[arg-type]
-    asyncio.run(made.expire([FlowIdle(switch.flow_table[new().key])]))
+    asyncio.run(made.expire([FlowIdle(new().key)]))
 
 
 def test_an_idle_pair_goes_together() -> None:
@@ -160,7 +160,7 @@ def test_traffic_in_the_other_direction_keeps_the_pair() -> None:
     reverse = FiveTuple(E1, C, TCP, 8080, 1000)
     switch.flow_table[reverse] = replace(switch.flow_table[reverse], age_s=1.0, packets=9)
     switch.flow_log.clear()
-    asyncio.run(made.expire([FlowIdle(switch.flow_table[new().key])]))
+    asyncio.run(made.expire([FlowIdle(new().key)]))
     assert len(switch.flow_table) == 2
     assert {update.kind for update in switch.flow_log} == {UpdateKind.MODIFY}
 
@@ -186,7 +186,7 @@ def test_a_closing_connection_is_never_promoted() -> None:
 def test_on_pna_an_expired_entry_is_only_counted() -> None:
     made, switch = keeper(Target.PNA)
     flow = Flow(new().key, 1, C, E1, 1000, 8080, 1)
-    asyncio.run(made.expire([FlowIdle(flow)]))
+    asyncio.run(made.expire([FlowIdle(flow.key)]))
     assert made.counts.expired == 1
     assert switch.flow_log == []
 

@@ -213,7 +213,7 @@ class FlowKeeper:
         if self._target is Target.PNA:
             self.counts.expired += len(notices)
             return
-        pairs = {min(flow.key for flow in pair): pair for n in notices if (pair := self._both(n.flow.key))}
+        pairs = {min(flow.key for flow in pair): pair for n in notices if (pair := self._both(n.key))}
         keys = [flow.key for pair in pairs.values() for flow in pair]
         now = {flow.key: flow for flow in await self._transport.read_flows(keys)} if keys else {}
         dead: list[Flow] = []

@@ -220,7 +220,7 @@ class P4RuntimeTransport:
         async for notice in switch.read_idle_timeouts(queue_size=_QUEUE):
             for entry in notice:
                 if entry.table_id == FLOW_TABLE:
-                    yield FlowIdle(_to_flow(entry))
+                    yield FlowIdle(_key(entry))
 
     async def next_events(self) -> list[Event]:
         """Wait for at least one event, then give all that are waiting."""
@@ -436,13 +436,18 @@ def _plain(kind: MatchKind, value: Any) -> MatchValue:
             return int(first), int(second)
 
 
+def _key(entry: finsy.P4TableEntry) -> FiveTuple:
+    found: dict[str, Any] = dict(entry.match or {})
+    values = (_plain(kind, found.get(name)) for name, kind, _ in FLOW_SHAPE.fields)
+    return FiveTuple(*(value if isinstance(value, int) else 0 for value in values))
+
+
 def _to_flow(entry: finsy.P4TableEntry) -> Flow:
     plain = _to_entry(entry)
-    src, dst, proto, sport, dport = (value if isinstance(value, int) else 0 for value in plain.key.match)
     kind, new_src, new_dst, new_sport, new_dport, service_id = plain.params
     age = entry.time_since_last_hit
     return Flow(
-        FiveTuple(src, dst, proto, sport, dport),
+        _key(entry),
         kind,
         new_src,
         new_dst,

@@ -65,9 +65,11 @@ class FlowClosing:
 
 @dataclass(frozen=True, slots=True)
 class FlowIdle:
-    """An idle-timeout notification for one flow entry."""
+    """An idle-timeout notification for one flow entry. Its key is all a switch has to tell (P4Runtime 16.4),
+    and all BMv2 does.
+    """
 
-    flow: Flow
+    key: FiveTuple
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,4 +26,5 @@ DIFFERENCES: Mapping[str, type] = {
     "reordering": bool,
     "zero_checksum_as_ffff": bool,
     "timer_granularity_s": float,
+    "burst_frames": int,
 }

@@ -26,7 +26,7 @@ from harness.recording_transport import RecordingTransport
 from harness.start import Running, from_environment, profile_of, start
 from harness.testbed import Testbed, load_testbed
 from harness.topology import wired
-from harness.unix_port import port_class
+from harness.unix_port import EchoedPort, UnixPort, port_class
 from lbctl.controller import Controller
 from lbctl.model import Cluster
 from lbctl.p4client import P4RuntimeTransport, TlsFiles
@@ -96,7 +96,7 @@ class Environment:
         """Let time pass, and the control plane deal with what expired."""
         self.settle()
         if self.time is None:
-            time.sleep(seconds)
+            time.sleep(seconds + self.profile.timer_granularity_s())
         else:
             self.time.advance(seconds)
         self.controller.wait_idle(quiet=_QUIET_S)
@@ -134,7 +134,8 @@ class Environment:
             ports = list(self.dataplane.ports.values())
             self.dataplane.kill()
             for port in ports:
-                port.close()
+                # PTF's own port class leaves its socket to the garbage collector.
+                (port if isinstance(port, UnixPort | EchoedPort) else port.socket).close()
         if self.process is not None:
             self.process.stop(keep_log)
 

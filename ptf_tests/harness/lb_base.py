@@ -48,6 +48,7 @@ class LbTest(BaseTest):
     def setUp(self) -> None:
         super().setUp()
         self._private: Environment | None = None
+        self._sent_since_settled = 0
         self.environment = environment.current()
         if self.target_options:
             self.requires("private_target")
@@ -127,6 +128,10 @@ class LbTest(BaseTest):
 
     def send_frame(self, port: int, frame: Packet | bytes) -> None:
         """Any bytes, as they are, into a port."""
+        burst = self.profile.burst_frames()
+        if burst is not None and self._sent_since_settled >= burst:
+            self.settle()
+        self._sent_since_settled += 1
         data = bytes(frame)
         if len(data) < 15:
             # PTF warns that kernels may refuse such frames, through a deprecated method of logging.
@@ -214,6 +219,7 @@ class LbTest(BaseTest):
 
     def settle(self) -> None:
         """Everything sent so far has had its effect."""
+        self._sent_since_settled = 0
         self.environment.settle()
 
     def _patience(self) -> float:

@@ -50,6 +50,11 @@ class Profile:
         found = self.differs.get("timer_granularity_s")
         return float(found.value) if found is not None else 0.0
 
+    def burst_frames(self) -> int | None:
+        """How many frames the target surely takes back to back; None: as many as a test sends."""
+        found = self.differs.get("burst_frames")
+        return int(found.value) if found is not None else None
+
     def has(self, difference: str) -> bool:
         """Whether the target differs so."""
         found = self.differs.get(difference)

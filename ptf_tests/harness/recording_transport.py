@@ -22,7 +22,7 @@ class RecordingTransport:
 
     def idle_notices(self) -> list[FiveTuple]:
         """Keys of the flow entries the switch said were idle, one for each notice."""
-        return [event.flow.key for event in self.events if isinstance(event, FlowIdle)]
+        return [event.key for event in self.events if isinstance(event, FlowIdle)]
 
     async def open(self) -> TargetInfo:
         return await self._inner.open()

@@ -81,6 +81,15 @@ fuzz-server: setup ## Send COUNT (100000) damaged requests to the P4Runtime serv
 fuzz-engines: setup ## Random programs and COUNT (1000000) packets, interpreter against native engine
 	@$(PY) -m conformance.engine_fuzz --count $(or $(COUNT),1000000) --jobs $(JOBS) $(ARGS)
 
+.PHONY: replay
+replay: setup ## The C emitted for the whole corpus at commit BASE and now, compared (P4C=checkout for p4c's too)
+	@test -n "$(BASE)" || { echo "make replay needs BASE=commit" >&2; exit 2; }
+	@$(PY) -m conformance.replay "$(BASE)" --jobs $(JOBS) $(if $(P4C),--p4c "$(P4C)")
+
+.PHONY: sanitize
+sanitize: setup ## The native engine under ASan and UBSan: STF fixtures and COUNT (200000) random packets
+	@$(PY) -m conformance.sanitized --count $(or $(COUNT),200000) --jobs $(JOBS) $(ARGS)
+
 .PHONY: image
 image: ## Build the runtime container image (needs docker)
 	@command -v docker >/dev/null || { echo "make image needs docker, which is not installed here." >&2; exit 2; }

@@ -19,6 +19,7 @@ from conformance.engine_fuzz.engines import NAMES, engine
 from conformance.engine_fuzz.keep import again, keep, load
 from conformance.engine_fuzz.life import LifeMaker
 from conformance.engine_fuzz.program import random_program
+from conformance.engine_fuzz.sanitizers import environment, preloaded
 from conformance.engine_fuzz.shrink import Shrinker
 from conformance.engine_fuzz.trial import Case, Report, Trial, run
 from p4nic.errors import P4nicError
@@ -119,6 +120,12 @@ def main() -> int:
     try:
         for name in asked.engines.split(","):
             engine(name)
+        if "native-sanitized" in asked.engines and not preloaded():
+            os.execve(
+                sys.executable,
+                [sys.executable, "-m", "conformance.engine_fuzz", *sys.argv[1:]],
+                environment(),
+            )
         if asked.replay is not None:
             return _replay(asked.replay)
         with tempfile.TemporaryDirectory(prefix="p4nic-fuzz-") as compiled:

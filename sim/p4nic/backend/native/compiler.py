@@ -17,7 +17,7 @@ from p4nic.ccompiler import FLAGS, CompilerError, compiler
 __all__ = ["FLAGS", "OPTIMISE", "RUNTIME", "CompilerError", "compiler", "load", "shared_object"]
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
-OPTIMISE = ("-O2",)
+OPTIMISE: tuple[str, ...] = ("-O2",)
 """docs/decisions/native-engine.md has what -O1 and -O3 gave."""
 
 

@@ -104,9 +104,8 @@ def _report(work: Path, base: str, artifacts: list[Path], jobs: int) -> int:
     runtime = Path("sim/p4nic/runtime")
     changed = compare(before, after) + compare(work / "tree" / runtime, ROOT / runtime)
     print(changed.replace(str(work), ""), end="")
-    print(
-        f"{len(artifacts)} programs emitted at {base} and now: {'they differ' if changed else 'no difference'}"
-    )
+    verdict = "they differ" if changed else "no difference"
+    print(f"{len(artifacts)} programs emitted at {base} and now: {verdict}")
     return 1 if changed else 0
 
 

@@ -1,4 +1,4 @@
-"""`make replay`: the same p4nic emits the same C, another one's is shown, and a commit that is none is told."""
+"""`make replay`: the same p4nic emits the same C, other C is shown, and a commit that is none is told."""
 
 from __future__ import annotations
 

@@ -26,15 +26,9 @@ UNUSED static void pass_start(struct worker *w, struct ctx *c, const u8 *data, u
     p->data = data;
     p->length = length;
     p->port = port;
-    p->position = p->out_length = 0;
-    p->resume = 0;
-    p->speculative = (u8)speculative;
-    p->parse_only = 0;
-    p->passes = p->effects = p->missed_count = p->pendings = 0;
     p->fuel = FUEL;
-    p->cloned = p->resubmitted = p->recirculated = p->limited = p->mirrored = 0;
-    for (u32 i = 0; i < PATH_WORDS; i++)
-        p->path[i] = 0;
+    memset(&p->position, 0, offsetof(struct pass, path) + sizeof p->path - offsetof(struct pass, position));
+    p->speculative = (u8)speculative;
 }
 
 /* A packet's slot in the burst has its buffer beside it. */
@@ -84,6 +78,36 @@ COLD void run_for_real(struct worker *w, u32 i, const struct input *in)
     w->results[i] = (struct result){v.first, count, count ? 0 : v.reason};
 }
 
+/* The packet's effects become real, its frame goes out. */
+INLINE void commit(struct worker *w, u32 i, int status)
+{
+    struct pass *p = &w->contexts[i].p;
+    pass_commit(w, p);
+    w->results[i] = (struct result){w->sent_count, status == ST_SENT, p->reason};
+    if (status == ST_SENT)
+        send_now(w, (u32)p->transmit, p->out, p->out_length);
+}
+
+/* In a burst in which a packet learns or runs for real. */
+UNUSED static void commit_in_order(struct worker *w, u32 i, int status, const struct input *in)
+{
+    struct pass *p = &w->contexts[i].p;
+    int learns = p->pendings != 0; /* under the lock, if others may */
+    if (learns)
+        engine_lock(w);
+    int untrue = is_untrue(w, p) || (unlikely(w->engine->shared) && is_known(w, p));
+    if (unlikely(status == ST_SLOW || untrue)) {
+        w->slow_packets += status == ST_SLOW;
+        w->rerun_packets += untrue != 0;
+        run_for_real(w, i, in);
+    } else {
+        send_room(w, 1);
+        commit(w, i, status);
+    }
+    if (learns)
+        engine_unlock(w);
+}
+
 static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_ns)
 {
     u8 status[BURST], waiting[RESUME_POINTS][BURST];
@@ -93,6 +117,8 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
     w->stale_all = 0;
     fresh_reset(&w->fresh);
     arena_reset(w);
+    send_room(w, n);
+    u32 order = 0; /* whether something depends on the order of packets */
     for (u32 i = 0; i < n; i++) {
         if (i + 4 < n)
             __builtin_prefetch(in[i + 4].data);
@@ -100,6 +126,7 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
         pass_start(w, &w->contexts[i], in[i].data, in[i].length, in[i].port, 1);
         int s = step(w, &w->contexts[i]);
         status[i] = (u8)s;
+        order |= (s == ST_SLOW) | w->contexts[i].p.pendings;
         if (s == ST_SUSPENDED) {
             u32 r = w->contexts[i].p.resume;
             waiting[r][count[r]++] = (u8)i;
@@ -113,33 +140,22 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
             u32 i = waiting[r][k];
             int s = step(w, &w->contexts[i]);
             status[i] = (u8)s;
+            order |= (s == ST_SLOW) | w->contexts[i].p.pendings;
             if (s == ST_SUSPENDED) {
                 u32 later = w->contexts[i].p.resume; /* code runs forward: always a later one */
                 waiting[later][count[later]++] = (u8)i;
             }
         }
     }
-    for (u32 i = 0; i < n; i++) {
-        struct pass *p = &w->contexts[i].p;
-        int learns = p->pendings != 0; /* under the lock, if others may */
-        if (learns)
-            engine_lock(w);
-        int untrue = is_untrue(w, p) || (unlikely(w->engine->shared) && is_known(w, p));
-        if (unlikely(status[i] == ST_SLOW || untrue)) {
-            w->slow_packets += status[i] == ST_SLOW;
-            w->rerun_packets += untrue != 0;
-            run_for_real(w, i, &in[i]);
-            if (learns)
-                engine_unlock(w);
-            continue;
+    if (likely(!order))
+        for (u32 i = 0; i < n; i++) {
+            if (i + 2 < n)
+                __builtin_prefetch(w->contexts[i + 2].p.effect[0].where, 1);
+            commit(w, i, status[i]);
         }
-        pass_commit(w, p);
-        w->results[i] = (struct result){w->sent_count, status[i] == ST_SENT, p->reason};
-        if (status[i] == ST_SENT)
-            send_frame(w, (u32)p->transmit, p->out, p->out_length);
-        if (learns)
-            engine_unlock(w);
-    }
+    else
+        for (u32 i = 0; i < n; i++)
+            commit_in_order(w, i, status[i], &in[i]);
 }
 
 #endif

@@ -303,17 +303,33 @@ UNUSED static u64 *digest_make(struct worker *w, u32 number, u32 values)
     return event_make(w, 0, number, values);
 }
 
+/* Room for that many frames more. */
+COLD void send_more(struct worker *w, u32 frames)
+{
+    u32 room = (w->sent_count + frames) * 2;
+    struct sent *sent = realloc(w->sent, room * sizeof *sent);
+    if (sent == NULL)
+        abort();
+    w->sent = sent;
+    w->sent_room = room;
+}
+
+INLINE void send_room(struct worker *w, u32 frames)
+{
+    if (unlikely(w->sent_room - w->sent_count < frames))
+        send_more(w, frames);
+}
+
+/* There is room. */
+INLINE void send_now(struct worker *w, u32 port, const u8 *data, u32 length)
+{
+    w->sent[w->sent_count++] = (struct sent){data, port, length};
+}
+
 UNUSED static void send_frame(struct worker *w, u32 port, const u8 *data, u32 length)
 {
-    if (w->sent_count == w->sent_room) {
-        u32 room = w->sent_room ? w->sent_room * 2 : 4 * BURST;
-        struct sent *sent = realloc(w->sent, room * sizeof *sent);
-        if (sent == NULL)
-            abort();
-        w->sent = sent;
-        w->sent_room = room;
-    }
-    w->sent[w->sent_count++] = (struct sent){data, port, length};
+    send_room(w, 1);
+    send_now(w, port, data, length);
 }
 
 /* A slot of mirroring holds one session; p4c uses at most eight. */
@@ -329,10 +345,31 @@ UNUSED static void mirror_add(struct pass *p, u32 slot, u32 session)
     p->mirror_session[i] = session;
 }
 
+/* The rest of a frame: of a small one a few bytes, for which a call costs more than the copy. */
+INLINE void copy_rest(u8 *to, const u8 *from, u32 n)
+{
+    if (n >= 128) {
+        memcpy(to, from, n);
+    } else if (n >= 16) {
+        for (u32 i = 0; i < n - 16; i += 16)
+            memcpy(to + i, from + i, 16);
+        memcpy(to + n - 16, from + n - 16, 16);
+    } else if (n >= 4) {
+        u32 half = n >= 8 ? n - 8 : 0, quarter = n >= 8 ? 4 : 0;
+        memcpy(to, from, 4);
+        memcpy(to + quarter, from + quarter, 4);
+        memcpy(to + half, from + half, 4);
+        memcpy(to + n - 4, from + n - 4, 4);
+    } else {
+        for (u32 i = 0; i < n; i++)
+            to[i] = from[i];
+    }
+}
+
 /* The emitted headers are in `out`: the payload goes behind them. */
 INLINE void finish_frame(struct pass *p, u32 out_length, u32 position)
 {
-    memcpy(p->out + out_length, p->data + position, p->length - position);
+    copy_rest(p->out + out_length, p->data + position, p->length - position);
     p->out_length = out_length + p->length - position;
     if (p->limited && p->out_length > p->limit)
         p->out_length = p->limit;

@@ -113,22 +113,24 @@ struct pass {
     const u8 *data;
     u8 *out;
     u32 length, out_room;
-    u32 port, position, out_length;
-    u16 resume;
-    u8 speculative, parse_only;
-    u32 passes;
+    u32 port;
     i32 fuel;
+    /* zero at the start, with one store: `position` to `path` */
+    u32 position, out_length;
+    u32 passes;
     u32 effects;
-    u32 reason;
+    u32 missed_count, pendings;
+    u16 resume;
+    u8 parse_only;
+    u8 cloned, resubmitted, recirculated, limited, mirrored; /* requests of the program, for the architecture */
+    u64 path[PATH_WORDS];
     i64 transmit;
-    /* requests of the program, acted on by the architecture */
-    u8 cloned, resubmitted, recirculated, limited, mirrored;
+    u32 reason;
+    u8 speculative;
     u16 clone_kept, resubmit_kept, recirculate_kept; /* which fields survive: a number of the unit */
     u32 clone_session, limit;
     u32 mirror_slot[8], mirror_session[8];
-    u32 missed_count, pendings;
     u64 missed[MISSES]; /* keys that learners did not have */
-    u64 path[PATH_WORDS];
     struct effect effect[EFFECTS];
     struct pending pending[PENDING];
 };

@@ -39,7 +39,7 @@ print("lived", native.program.name)
 """
 
 
-def _library(name: str) -> str:
+def library_of(name: str) -> str:
     """The sanitizer's library of gcc; "" if there is none."""
     command = compiler.compiler()
     if not command:
@@ -48,13 +48,13 @@ def _library(name: str) -> str:
     return told.stdout.strip() if "/" in told.stdout else ""
 
 
-@pytest.mark.skipif(not _library("libasan.so"), reason="this compiler has no AddressSanitizer")
+@pytest.mark.skipif(not library_of("libasan.so"), reason="this compiler has no AddressSanitizer")
 @pytest.mark.parametrize("kind", ["spec", "json"])
 def test_a_random_life_under_the_sanitizers(kind: str) -> None:
     here = Path(__file__).parent
     environment = {
         **os.environ,
-        "LD_PRELOAD": f"{_library('libasan.so')} {_library('libubsan.so')}",
+        "LD_PRELOAD": f"{library_of('libasan.so')} {library_of('libubsan.so')}",
         "ASAN_OPTIONS": "detect_leaks=0",  # Python itself keeps memory at exit
         "PYTHONPATH": os.pathsep.join([str(here), *sys.path]),
     }

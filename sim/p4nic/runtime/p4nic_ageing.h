@@ -6,13 +6,14 @@
 
 INLINE u64 timeout_of(const struct table *t, u32 id, const struct entry *e)
 {
-    return e->profile == OWN_TIMEOUT ? t->timeout[id] : t->timeouts[e->profile];
+    u32 profile = relaxed_load(&e->profile);
+    return profile == OWN_TIMEOUT ? t->timeout[id] : t->timeouts[profile];
 }
 
 /* When it is due by what it says now; only if there is a timeout. */
 INLINE u64 deadline_of(const struct table *t, u32 id, const struct entry *e, u64 timeout)
 {
-    u64 deadline = e->last_ns + timeout;
+    u64 deadline = relaxed_load(&e->last_ns) + timeout;
     if (unlikely(deadline < timeout))
         return UINT64_MAX;
     return unlikely(e->reported) && t->repeat[id] > deadline ? t->repeat[id] : deadline;
@@ -38,7 +39,7 @@ UNUSED static void arm(struct table *t, struct entry *e)
     u64 timeout = timeout_of(t, id, e);
     if (!timeout)
         return;
-    if (unlikely(e->reported) && e->last_ns + timeout < t->repeat[id])
+    if (unlikely(e->reported) && relaxed_load(&e->last_ns) + timeout < t->repeat[id])
         e->reported = 0;
     u64 deadline = deadline_of(t, id, e, timeout);
     if (e->slot == SLOT_FRONT) {
@@ -68,7 +69,7 @@ COLD void slot_pour(struct table *t, u32 slot)
         if (next) /* the list is in no order: fetch what comes after the next */
             __builtin_prefetch(entry_at(t, next - 1), 1);
         struct entry *e = entry_at(t, id);
-        e->slot = 0;
+        relaxed_store(&e->slot, 0);
         u64 timeout = e->live ? timeout_of(t, id, e) : 0;
         if (timeout)
             timer_place(t, e, id, deadline_of(t, id, e, timeout));
@@ -107,7 +108,7 @@ UNUSED static int timer_front(struct table *t, u64 *deadline)
             return 1;
         }
         heap_pop(h);
-        e->slot = 0;
+        relaxed_store(&e->slot, 0);
         if (timeout)
             timer_place(t, e, top.id, due);
     }
@@ -142,7 +143,7 @@ UNUSED static int timer_next(struct table *t, u64 *deadline)
                 continue;
             }
             slot_unlink(w, slot, id);
-            e->slot = 0;
+            relaxed_store(&e->slot, 0);
             if (timeout)
                 timer_place(t, e, id, due);
         }
@@ -166,7 +167,7 @@ COLD void timer_repeat(struct table *t, struct entry *e, u64 now_ns)
 
 INLINE void touch(struct table *t, struct entry *e, u64 now_ns)
 {
-    e->last_ns = now_ns;
+    relaxed_store(&e->last_ns, now_ns);
     if (unlikely(!e->slot))
         arm(t, e);
 }
@@ -174,14 +175,14 @@ INLINE void touch(struct table *t, struct entry *e, u64 now_ns)
 /* A later deadline needs nothing. Only one that may be earlier does. */
 INLINE void rearm(struct table *t, struct entry *e, i32 profile, u64 now_ns)
 {
-    u64 before = e->last_ns;
-    e->last_ns = now_ns;
+    u64 before = relaxed_load(&e->last_ns);
+    relaxed_store(&e->last_ns, now_ns);
     int sooner = now_ns < before || !e->slot || e->reported;
     if (profile >= 0 && e->origin == ORIGIN_LEARNED) {
         u8 index = (u8)((u32)profile % t->profiles);
         if (index != e->profile) {
             sooner |= e->profile == OWN_TIMEOUT || t->timeouts[index] < t->timeouts[e->profile];
-            e->profile = index;
+            relaxed_store(&e->profile, index);
         }
     }
     if (unlikely(sooner))

@@ -310,16 +310,15 @@ u32 p4_ids(struct engine *e, u32 table, u32 *ids, u64 *sequences, u32 room)
 {
     struct table *t = &e->tables[table];
     u32 found = 0;
-    for (u32 id = 0; id < t->fresh;) { /* packets that change state wait for a piece of it only */
+    for (u32 id = 0, more = 1; more;) { /* packets that change state wait for a piece of it only */
         control_lock(e);
         for (u32 end = id + IDS_PIECE < t->fresh ? id + IDS_PIECE : t->fresh; id < end && found < room; id++)
             if (entry_at(t, id)->live) {
                 ids[found] = id;
                 sequences[found++] = t->sequence[id];
             }
+        more = id < t->fresh && found < room;
         control_unlock(e);
-        if (found == room)
-            break;
     }
     return found;
 }

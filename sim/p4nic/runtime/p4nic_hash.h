@@ -22,21 +22,13 @@ UNUSED static u64 reflected_crc(u32 polynomial, u32 crc, struct piece a, struct 
     return crc;
 }
 
-/* A table per polynomial, made when first asked for. */
+/* A table per polynomial, made when the unit is loaded: workers only read it. */
 struct crc_table {
     u32 by_byte[256];
-    u32 made;
 };
 
-UNUSED static u32 table_crc(struct crc_table *t, u32 polynomial, u32 crc, struct piece a, struct piece b)
+UNUSED static u32 table_crc(const struct crc_table *t, u32 crc, struct piece a, struct piece b)
 {
-    if (unlikely(!t->made)) {
-        for (u32 byte = 0; byte < 256; byte++) {
-            u8 one = (u8)byte;
-            t->by_byte[byte] = (u32)reflected_crc(polynomial, 0, (struct piece){&one, 1}, (struct piece){NULL, 0});
-        }
-        t->made = 1;
-    }
     for (size_t i = 0; i < a.n; i++)
         crc = crc >> 8 ^ t->by_byte[(crc ^ a.p[i]) & 0xff];
     for (size_t i = 0; i < b.n; i++)
@@ -46,11 +38,21 @@ UNUSED static u32 table_crc(struct crc_table *t, u32 polynomial, u32 crc, struct
 
 static struct crc_table crc16_table, crc32_table;
 
-UNUSED static u64 hash_crc16(struct piece a, struct piece b) { return table_crc(&crc16_table, 0xA001, 0, a, b); }
+__attribute__((constructor)) static void crc_tables_make(void)
+{
+    const struct piece nothing = {NULL, 0};
+    for (u32 byte = 0; byte < 256; byte++) {
+        u8 one = (u8)byte;
+        crc16_table.by_byte[byte] = (u32)reflected_crc(0xA001, 0, (struct piece){&one, 1}, nothing);
+        crc32_table.by_byte[byte] = (u32)reflected_crc(0xEDB88320u, 0, (struct piece){&one, 1}, nothing);
+    }
+}
+
+UNUSED static u64 hash_crc16(struct piece a, struct piece b) { return table_crc(&crc16_table, 0, a, b); }
 
 UNUSED static u64 hash_crc32(struct piece a, struct piece b)
 {
-    return ~table_crc(&crc32_table, 0xEDB88320u, 0xffffffffu, a, b);
+    return ~table_crc(&crc32_table, 0xffffffffu, a, b);
 }
 
 #if defined(__SSE4_2__)

@@ -68,7 +68,7 @@ INLINE u32 slots_with(const struct bucket *b, u16 tag)
 #else
     u32 found = 0;
     for (unsigned i = 0; i < SLOTS; i++)
-        found |= (u32)(relaxed_load(&b->tag[i]) == tag) << i;
+        found |= (u32)(observe(&b->tag[i]) == tag) << i;
     return found;
 #endif
 }

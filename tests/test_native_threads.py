@@ -1,0 +1,78 @@
+"""The workers' shared state under ThreadSanitizer: three threads forward, learn and forget while the control
+plane inserts, reads and deletes, without a race.
+
+In a process of its own, because the sanitizer must be there before Python is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_native_sanitized import library_of
+
+_LIFE = """
+import sys, time
+from p4nic.backend.api import Entry, Options
+from p4nic.backend.native import NativePipeline, compiler, emit
+from p4nic.bench import lb
+from p4nic.bench.traffic import Traffic
+
+program = lb.program(sys.argv[1])
+options = Options(table_sizes={"Lb.flow_table": 4096})
+unit = emit(program, options)
+compiler.OPTIMISE = ("-O1", "-g")
+pipeline = NativePipeline(
+    program, options, unit, compiler.load(compiler.shared_object(unit.text, ("-fsanitize=thread",)))
+)
+entries = list(lb.configuration(program))
+for entry in entries:
+    pipeline.insert(entry, 0)
+flows = 600
+opened = lb.flow_frames(lb.flow_order(flows), lb.to_vip(lb.SYN))
+going_on = lb.flow_frames(lb.flow_order(flows), lb.to_vip(lb.ACK))
+both = Traffic.of([p for pair in zip(opened.packets(), going_on.packets()) for p in pair] * 3)
+changing = [e for e in entries if e.priority or e.table != entries[0].table][-1]
+pipeline.workers.replay(both, 3, time.monotonic_ns() - 1_000_000)
+seen = rounds = 0
+deadline = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < deadline:
+    seen = max(seen, sum(1 for _ in pipeline.entries("Lb.flow_table", 10**9)))
+    pipeline.delete(changing)
+    pipeline.insert(changing, 0)
+    pipeline.resume()
+    pipeline.next_expiry_ns()
+    pipeline.statistics()
+    pipeline.resume()
+    rounds += 1
+    if rounds % 7 == 0:  # all flows age: they are learned again
+        pipeline.expire(10**18)
+        pipeline.resume()
+pipeline.workers.stop()
+told = [pipeline.workers.replayed(i) for i in range(3)]
+assert all(t.packets for t in told), told
+assert pipeline.statistics()["learned"] > 0 or sys.argv[1] == "json"  # v1model learns nothing itself
+pipeline.close()
+print("lived", rounds, seen)
+"""
+
+
+@pytest.mark.skipif(not library_of("libtsan.so"), reason="this compiler has no ThreadSanitizer")
+@pytest.mark.parametrize("kind", ["spec", "json"])
+def test_workers_and_the_control_plane_do_not_race(kind: str) -> None:
+    here = Path(__file__).parent
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": library_of("libtsan.so"),
+        "TSAN_OPTIONS": "exitcode=66 report_signal_unsafe=0",
+        "PYTHONPATH": os.pathsep.join([str(here), *sys.path]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", _LIFE, kind, "2"], env=environment, capture_output=True, text=True, check=False
+    )
+    if "unexpected memory mapping" in done.stderr:
+        pytest.skip("ThreadSanitizer does not run under this kernel's address space layout")
+    assert done.returncode == 0, done.stderr[-6000:]
+    assert done.stdout.startswith("lived")

@@ -1,4 +1,4 @@
-"""The benchmark of table writes: its requests are what they say, and its answer has the keys of the Interface.
+"""The benchmark of table writes: its requests are what they say, its answer has the keys of the Interface.
 How fast anything is, is not asked here."""
 
 from __future__ import annotations

@@ -66,6 +66,7 @@ class Tables:
     ) -> None:
         self._program = program
         self._pipeline = pipeline
+        self._transactional = pipeline if isinstance(pipeline, Transactional) else None
         self._clock = clock
         self._lock = lock
         self._changed = changed
@@ -151,8 +152,8 @@ class Tables:
 
     def _commit(self) -> None:
         """Targets of their own (DPDK) show packets a whole transaction at once."""
-        if isinstance(self._pipeline, Transactional):
-            self._pipeline.commit()
+        if self._transactional is not None:
+            self._transactional.commit()
 
     def _apply(self, operation: Operation, entity: Entity) -> Undo:
         match entity:

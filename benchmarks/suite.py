@@ -22,6 +22,7 @@ class Run:
     words: tuple[str, ...]
     quick: bool = False
     profiled: bool = False
+    root: bool = False
 
 
 def _established(key: str, *words: str, quick: bool = False, profiled: bool = False) -> Run:
@@ -48,6 +49,8 @@ RUNS = (
     Run("table writes", ("table-writes", "--flows", "1000000")),
     Run("memory 1M", ("memory", "--flows", "1000000")),
     Run("start", ("start", "--peers", "none"), True),
+    Run("veth", ("veth", "--peers", "bmv2"), root=True),
+    Run("ndr", ("ndr", "--peers", "bmv2", "--seconds", "0.5"), root=True),
 )
 
 

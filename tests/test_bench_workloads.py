@@ -3,6 +3,7 @@ kept and compared. What is fast is not asked here."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from p4nic.cli.common import backend
 
 FEW = api.Options(backend, flows=64, rules=20, trials=1, seconds=0.001, peers=("floor",))
 IN_MEMORY = ("forward", "l2-exact", "lb-swx-like", "lb-established", "lb-first-packet", "policy", "vxlan")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="veth pairs need root")
 Frames = list[tuple[tuple[int, bytes], ...]]
 
 
@@ -100,3 +102,17 @@ def test_a_step_of_the_histogram_ends_where_the_next_begins() -> None:
     for place in range(400):
         assert step(ticks_of_step(place)) == place
         assert step(ticks_of_step(place) + 1) == place + 1
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["veth", "ndr"])
+def test_frames_over_veth_pairs_come_out_and_nothing_stays_behind(name: str) -> None:
+    if name == "ndr":
+        pytest.importorskip("MLRsearch", exc_type=ImportError)
+    options = replace(FEW, seconds=0.05, peers=("swx",))
+    told = workloads()[name].run(options, lambda _: None).as_json()
+    assert told["mpps"] > 0
+    assert told["absent"] == {"swx": "it takes frames from memory here"}
+    assert not [
+        link for link in os.listdir("/sys/class/net") if link.startswith(f"pb{os.getpid() % 100_000}")
+    ]

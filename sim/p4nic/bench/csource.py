@@ -14,8 +14,10 @@ import cffi
 from p4nic.backend.native import compiler
 from p4nic.backend.native.declarations import MEASURING
 
-FILES = ("frames.h", "floor_table.h", "floor.h", "floor_api.h")
-_HEAD = """#include "p4nic_timing.h"
+FILES = ("frames.h", "floor_table.h", "floor.h", "floor_api.h", "wire.h")
+_HEAD = """#define _GNU_SOURCE
+#include "p4nic_timing.h"
+#include <unistd.h>
 #define API __attribute__((visibility("default"))) extern
 """
 _DECLARATIONS = (
@@ -37,6 +39,10 @@ int floor_route(floor_t *f, uint32_t prefix, uint32_t length, const route_t *rou
 uint64_t floor_flows(const floor_t *f);
 uint32_t floor_one(floor_t *f, const uint8_t *data, uint32_t length, uint32_t port, uint64_t now_ns,
     uint8_t *out, uint32_t *out_port);
+int wire_open(uint32_t interface);
+void wire_close(int fd);
+void wire_send(int fd, const p4_traffic_t *t, uint32_t first, double per_ns, uint64_t nanoseconds,
+    p4_timing_t *out);
 void floor_bench(floor_t *f, const p4_traffic_t *t, uint32_t first, uint64_t rounds, uint64_t nanoseconds,
     uint64_t now_ns, p4_timing_t *out);
 """

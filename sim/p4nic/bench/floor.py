@@ -53,8 +53,8 @@ class Floor:
                 case "Lb.endpoint":
                     endpoints[keys[0]] = args
                 case "Lb.route":
-                    assert isinstance(entry.key[0], Lpm)
-                    routes.append((entry.key[0], entry.action))
+                    prefix = entry.key[0] if isinstance(entry.key[0], Lpm) else Lpm(0, 0)
+                    routes.append((prefix, entry.action))
                 case "Lb.local_vtep" | "Lb.tunnel_peer" | "Lb.known_vni":
                     self._tunnel[["local_vtep", "tunnel_peer", "known_vni"].index(entry.table[3:])] = keys[0]
                 case other:

@@ -152,7 +152,7 @@ def configuration(program: Program) -> Iterator[Entry]:
     yield entry(program, "maglev_bucket", "set_endpoint", 7, service_id=Exact(1), bucket=Exact(0))
     yield entry(program, "endpoint", "set_destination", POD, 8080, endpoint_id=Exact(7))
     yield entry(program, "route", "to_pod", POD_PORT, MAC_B, MAC_A, 0, ip_dst=Lpm(POD, 32))
-    yield entry(program, "route", "to_next_hop", UPLINK, MAC_B, MAC_A, ip_dst=Lpm(0, 0))
+    yield entry(program, "route", "to_next_hop", UPLINK, MAC_B, MAC_A)
 
 
 REMOTE, VTEP, PEER, VNI = number("10.2.0.7"), number("172.16.0.1"), number("172.16.0.2"), 77
@@ -187,6 +187,19 @@ BACK = Pattern(
     ip_at=14 + 50, address_at=16, port_at=22,
 )  # fmt: skip
 """Replies of the endpoint on the other node, `length` bytes inside the tunnel."""
+
+
+def flow_entries(made: Program, flow: int) -> Iterator[Entry]:
+    """Both directions of a connection, as a control plane learns them from a digest (v1model)."""
+    source, sport = client(flow)
+    forward = (1, source, POD, sport, 8080, 1)
+    reverse = (2, VIP, source, 80, sport, 1)
+    for src, dst, from_port, to_port, args in (
+        (source, VIP, sport, 80, forward),
+        (POD, source, 8080, sport, reverse),
+    ):
+        key = {"k_src": src, "k_dst": dst, "k_proto": 6, "k_sport": from_port, "k_dport": to_port}
+        yield entry(made, "flow_table", "flow_hit", *args, **{k: Exact(v) for k, v in key.items()})
 
 
 @cache

@@ -19,6 +19,8 @@ from itertools import count
 from pathlib import Path
 from typing import final
 
+from p4nic.backend.api import Backend
+from p4nic.backend.native import NativePipeline
 from p4nic.backend.native.measuring import in_c
 from p4nic.bench import csource, lb
 from p4nic.bench.api import BenchError, Options, Progress
@@ -30,7 +32,9 @@ from p4nic.errors import P4nicError, TargetError
 from p4nic.load.artifact import shipped
 
 _serial = count()
-_CHILD = "from p4nic.bench.wired import child; child({!r}, {!r}, {}, {!r})"
+_CHILD = """from p4nic.bench.wired import child
+from p4nic.cli.common import backend
+child(backend({!r}), {!r}, {!r}, {}, {})"""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -165,7 +169,7 @@ def _bmv2(stack: ExitStack) -> Callable[[dict[int, str], int], int]:
 def _ours(stack: ExitStack, options: Options) -> Callable[[dict[int, str], int], int]:
     def start(interfaces: dict[int, str], flows: int) -> int:
         near, far = interfaces[lb.UPLINK], interfaces[lb.POD_PORT]
-        words = _CHILD.format(near, far, flows, f"{options.backend}/{options.workers}")
+        words = _CHILD.format(options.backend, near, far, flows, options.workers)
         process = subprocess.Popen(
             [sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -182,21 +186,20 @@ def _ours(stack: ExitStack, options: Options) -> Callable[[dict[int, str], int],
     return start
 
 
-def child(uplink: str, pod: str, flows: int, how: str) -> None:
+def child(backend: Backend, uplink: str, pod: str, flows: int, workers: int) -> None:
     """Our target in its process: forwards until its stdin ends."""
     from p4nic.backend.api import Options as PipelineOptions
-    from p4nic.cli.common import backend
     from p4nic.target.ports.spec import open_port, parse_port
     from p4nic.target.ports.wire import open_wire
     from p4nic.target.switch import Switch
 
-    name, _, workers = how.partition("/")
     program = lb.program("json")
     sizes = {name: size for name, size in lb.table_sizes(flows).items() if name in program.tables}
-    pipeline = backend(name).build(program, PipelineOptions(table_sizes=sizes))
+    pipeline = backend.build(program, PipelineOptions(table_sizes=sizes))
     with Switch(pipeline, RealClock()) as switch:
-        if name == "native":
-            switch.workers = int(workers)
+        compiled = isinstance(pipeline, NativePipeline)
+        if compiled:
+            switch.workers = workers
         for entry in lb.configuration(program):
             switch.tables.insert(entry)
         for flow in range(flows):
@@ -204,7 +207,7 @@ def child(uplink: str, pod: str, flows: int, how: str) -> None:
                 switch.tables.insert(entry)
         for number, interface in ((lb.UPLINK, uplink), (lb.POD_PORT, pod)):
             spec = parse_port(f"{number}@veth:{interface}")
-            port = open_wire(spec, int(workers)) if name == "native" else open_port(spec)
+            port = open_wire(spec, workers) if compiled else open_port(spec)
             switch.attach(number, port)
         switch.start()
         print(json.dumps(os.getpid()), flush=True)

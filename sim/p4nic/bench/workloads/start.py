@@ -12,12 +12,15 @@ import tempfile
 import time
 from typing import NamedTuple
 
+from p4nic.backend.api import Backend
 from p4nic.bench import lb
 from p4nic.bench.api import NOW_NS, BenchError, Measured, Options, Progress, Result, round_to
 
 NAME = "start"
 ABOUT = "artifact to first packet, in fresh processes: cold, and from the cache"
-_CHILD = "from p4nic.bench.workloads.start import child; child({!r})"
+_CHILD = """from p4nic.bench.workloads.start import child
+from p4nic.cli.common import backend
+child(backend({!r}))"""
 
 
 def run(options: Options, progress: Progress) -> Result:
@@ -62,13 +65,11 @@ def _fresh(backend: str, cache: str) -> Start:
     return Start(wall, cpu, whole)
 
 
-def child(name: str) -> None:
+def child(made: Backend) -> None:
     """In the fresh process: print the seconds, by the wall and of CPU (compilers too), until the first
     packet has left."""
     from p4nic.backend.api import Options as PipelineOptions
-    from p4nic.cli.common import backend
 
-    made = backend(name)
     started, used = time.perf_counter(), sum(os.times()[:4])
     program = lb.program()
     pipeline = made.build(program, PipelineOptions())

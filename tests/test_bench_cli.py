@@ -70,3 +70,13 @@ def test_bad_input_is_one_sentence(
     assert told.out == ""
     assert told.err.startswith(f"p4nic: {sentence}")
     assert told.err.count("\n") == 1
+
+
+def test_without_a_compiler_the_interpreter_is_measured_and_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from p4nic.backend.native import NativeBackend
+
+    monkeypatch.setattr(NativeBackend, "missing", "there is no C compiler")
+    found = answer(capsys, ["forward", "--peers", "none", *TINY])
+    assert found["backend"] == "interp"

@@ -88,7 +88,7 @@ def _options(args: argparse.Namespace) -> Options:
         if peer not in PEERS:
             raise InputError(f'--peers has "{peer}"; peers are {", ".join(PEERS)}, or none')
     return Options(
-        backend, args.flows, args.rules, args.backend, args.workers, args.trials, args.seconds,
+        backend, args.flows, args.rules, backend(args.backend).name, args.workers, args.trials, args.seconds,
         args.frame_size, peers, args.swx_source,
     )  # fmt: skip
 

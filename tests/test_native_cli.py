@@ -82,3 +82,23 @@ def test_emit_c_prints_one_unit_with_positions(capsys: pytest.CaptureFixture[str
 def test_what_it_does_not_run_names_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["emit-c", "--semantics", "dpdk"]) == 2
     assert "use --backend interp" in capsys.readouterr().err
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--backend", "interp", "--workers", "2"], "--workers does not go with --backend interp"),
+        (["--backend", "native", "--workers", "2", "--clock", "manual"], "--clock manual"),
+        (["--backend", "native", "--workers", "2", "--port", "1@unix:/tmp/never"], "passes through Python"),
+        (["--backend", "native", "--workers", "0"], "not a number of workers from 1 to 64"),
+        (["--backend", "native", "--port", "1@veth:p4nowhere"], "there is no interface p4nowhere"),
+    ],
+)
+def test_serve_refuses_what_workers_cannot_do(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        raise SystemExit(main(["serve", "--grpc", "127.0.0.1:0", *given]))
+    assert stopped.value.code in (1, 2)
+    assert said in capsys.readouterr().err

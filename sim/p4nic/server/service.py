@@ -96,6 +96,9 @@ class P4RuntimeServer:
         writing = Lock()
         configs = PipelineConfigs(switch, make_pipeline, p4info, device_config)
 
+        if configs.committed is not None:
+            configs.committed.wire()  # begins to make it ready
+
         def committed() -> Forwarding | None:
             return configs.committed
 

@@ -23,6 +23,7 @@ from p4nic.bench.api import BenchError, Measured, Options, Progress, Result, rou
 from p4nic.bench.p4rt_client import Client, Requests, bmv2_server, flow, p4nic_server
 from p4nic.clock import RealClock
 from p4nic.load.artifact import load_program
+from p4nic.server import wire
 from p4nic.target.switch import Switch
 from p4rt import p4r
 
@@ -41,6 +42,7 @@ def run(options: Options, progress: Progress) -> Result:
     """Entries per second; `samples` are those of ten parts of the run, in their order."""
     count = max(options.flows or 1_000_000, 2 * BATCH) // BATCH * BATCH
     requests = Requests()
+    wire.library.wait()  # into the compiler's cache: a server serves without it for as long as it compiles
     with p4nic_server(options.backend) as client:
         figures = _over_p4runtime(client, requests, count, progress)
         figures |= _idle(client, requests, progress)

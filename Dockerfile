@@ -2,6 +2,7 @@
 #   runtime    p4nic, lbctl, lbtraffic; no P4 compiler, no BMv2       docker build --target runtime -t p4nic .
 #   artifacts  the build/ folders, compiled anew with p4c             docker build --target artifacts -o . .
 #   compare    simple_switch_grpc and p4nic side by side              docker build --target compare -t p4nic-compare .
+#              (make ptf TESTBED=testbeds/bmv2.yaml in it needs docker run --cap-add NET_ADMIN --cap-add NET_RAW)
 # p4lang publishes `latest` only; to repeat a build exactly, pass a digest: --build-arg P4C_IMAGE=p4lang/p4c@sha256:...
 ARG P4C_IMAGE=p4lang/p4c:latest
 ARG BMV2_IMAGE=p4lang/behavioral-model:latest

@@ -133,6 +133,17 @@ def test_an_interface_that_vanishes_is_said_once_and_the_others_go_on(
     assert wired.take(1) == [frame(0, 5)]
 
 
+def test_frames_beyond_the_ring_are_counted(wired: Wired) -> None:
+    with wired.switch.lock:
+        wired.switch.pipeline.workers.gate()  # type: ignore[attr-defined]  # nobody takes them out
+        for number in range(5000):
+            wired.left.send(frame(0, number))
+    received = len(wired.take(4000))
+    wait_for(lambda: wired.switch.port_statistics()[1].rx_dropped >= 5000 - 4096)
+    assert received == 4000
+    assert wired.switch.drop_statistics()["receive ring full"] >= 5000 - 4096
+
+
 def test_an_interface_that_does_not_exist_is_refused() -> None:
     with pytest.raises(PortError, match="there is no interface p4nowhere; make one with: ip link add"):
         open_wire(parse_port("1@veth:p4nowhere"), 2)

@@ -47,6 +47,7 @@ STATISTICS = (
 )  # fmt: skip
 MAX_CELLS = 1 << 30
 """Cells of one counter, meter or register: beyond, even untouched memory is too much address space."""
+_EXPIRE_CHUNK = 64
 MAX_ENTRIES = 1 << 31
 MAX_FRAME = 1 << 20
 
@@ -229,6 +230,9 @@ class NativePipeline:
             expired.append(Expired(state, removed))
             if removed:
                 table.remove(number)
+            if not len(expired) % _EXPIRE_CHUNK:  # many at once do not stop the packets for long
+                self.workers.resume()
+                self.workers.gate()
         return expired
 
     def next_expiry_ns(self) -> int | None:

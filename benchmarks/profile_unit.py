@@ -20,7 +20,7 @@ from p4nic.bench import lb, programs
 from p4nic.ir.program import Program
 
 ROW = re.compile(r"^\s*([\d.]+)%\s+(\S+)\s+\[\.\]\s+(\S+)")
-SHOWN = 14
+SHOWN = 8
 
 
 def profile(words: Sequence[str]) -> list[dict[str, Any]]:

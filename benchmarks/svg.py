@@ -116,5 +116,5 @@ def lines(
         f'<text x="{left + width}" y="{top + height + 36}" class="tick" text-anchor="end">'
         f"{escape(x_unit)}</text>"
     )
-    parts.append(f'<text x="{left - 8}" y="{top - 1}" class="tick" text-anchor="end">{escape(y_unit)}</text>')
+    parts.append(f'<text x="{left + 4}" y="{top + 4}" class="tick">{escape(y_unit)}</text>')
     return f'<svg viewBox="0 0 {left + width + 40} {top + height + 42}" role="img">{"".join(parts)}</svg>'

@@ -151,6 +151,19 @@ UNUSED static void *reserve_pages(size_t bytes, int huge)
 
 UNUSED static void *reserve(size_t bytes) { return reserve_pages(bytes, 1); }
 
+/* Have the first bytes of reserved memory ready, so that no packet waits for the kernel to clear it. A kernel before
+ * 5.14 does not know how: then packets wait. */
+COLD void make_ready(void *p, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+    if (bytes)
+        (void)madvise(p, bytes, MADV_POPULATE_WRITE);
+#else
+    (void)p;
+    (void)bytes;
+#endif
+}
+
 UNUSED static void release(void *p, size_t bytes)
 {
     size_t size = bytes ? bytes : 1;

@@ -8,6 +8,8 @@
 #define FAR_BYTES (256u << 10) /* tables beyond this miss the second-level cache often enough to prefetch */
 #endif
 
+#define READY_ENTRIES 262144 /* of a learner: 25 MB with 64-byte entries */
+
 COLD int table_start(struct table *t, u32 number, u32 capacity, u32 key, u32 args, u32 entry_bytes)
 {
     t->number = number;
@@ -32,7 +34,16 @@ COLD int table_start(struct table *t, u32 number, u32 capacity, u32 key, u32 arg
         t->group_of = reserve(n * 4);
         return t->priority && t->next && t->group_of;
     }
-    return index_start(&t->index, capacity, 1);
+    if (!index_start(&t->index, capacity, 1))
+        return 0;
+    if (t->learner) { /* packets insert here: they find memory for the first entries ready */
+        size_t ready = capacity < READY_ENTRIES ? capacity : READY_ENTRIES;
+        make_ready(t->entries, ready * entry_bytes);
+        make_ready(t->sequence, ready * 8);
+        make_ready(t->wheel.links, ready * sizeof *t->wheel.links);
+        make_ready(t->index.buckets, ready / 4 * sizeof *t->index.buckets);
+    }
+    return 1;
 }
 
 COLD void group_end(struct group *g)
@@ -100,6 +111,10 @@ UNUSED static void index_split(const struct table *t, struct index *x)
     for (u32 i = 0; i < buckets; i++)
         for (u32 slots = moved[i]; slots; slots &= slots - 1)
             index_clear_slot(x, from, from + i, (u32)__builtin_ctz(slots));
+    const struct bucket *next = &x->buckets[from + 1]; /* what the next split will look at */
+    __builtin_prefetch(next + 1);
+    for (u32 slots = ~slots_with(next, 0) & 0xff; slots; slots &= slots - 1)
+        __builtin_prefetch(key_of(entry_at(t, next->id[__builtin_ctz(slots)])));
 }
 
 UNUSED static int index_add(const struct table *t, struct index *x, u64 hash, u32 id)

@@ -68,14 +68,17 @@ class BodyWriter:
         self.context = context_variables(v, self.before)
         rank = order.ranks(follow)
         self._loops = order.looping(follow)
-        first: dict[str, tuple[int, int]] = {}
+        found: dict[str, list[tuple[int, int]]] = {}
         for at, i in enumerate(items):
             if isinstance(i.op, Find) and i.op.site.table.name in suspends:
-                name, found = i.op.site.table.name, (rank[at], i.op.site.number)
-                first[name] = min(first.get(name, found), found)
-        # Only the first lookup in a table waits: each place costs code, and later ones are in learning
-        # packets, which run again for real anyway.
-        self._resume = {number: 1 + n for n, (_, number) in enumerate(sorted(first.values()))}
+                found.setdefault(i.op.site.table.name, []).append((rank[at], i.op.site.number))
+        # Only the first lookups in a table wait: each place costs code. Of a learner two, because a packet
+        # that learns a connection looks for its reverse too.
+        learners = {t.name for t in program.tables.values() if t.is_learner}
+        waits = [
+            site for name, sites in found.items() for site in sorted(sites)[: 2 if name in learners else 1]
+        ]
+        self._resume = {number: 1 + n for n, (_, number) in enumerate(sorted(waits))}
         places = [
             at for at, i in enumerate(items) if isinstance(i.op, Find) and i.op.site.number in self._resume
         ]

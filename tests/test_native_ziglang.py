@@ -1,5 +1,5 @@
 """Without gcc, cc and clang, the ziglang package (PyPI) is the C compiler: a program on the native engine
-gives the interpreter's bytes. Skipped where it is not installed: it is large, and `make setup` does without."""
+gives the interpreter's bytes. Skipped where it is not installed: it is large; `make setup` does without."""
 
 from __future__ import annotations
 

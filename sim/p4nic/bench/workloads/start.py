@@ -1,5 +1,6 @@
 """From the artifact to the first packet that leaves, in fresh processes: with an empty cache, so that the C
-compiler runs, and with what it left there."""
+compiler runs, and with what it left there. Peers the same: of real DPDK the shim is compiled, of BMv2 nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +16,41 @@ from typing import NamedTuple
 from p4nic.backend.api import Backend
 from p4nic.bench import lb
 from p4nic.bench.api import NOW_NS, BenchError, Measured, Options, Progress, Result, round_to
+from p4nic.load.artifact import shipped
 
 NAME = "start"
 ABOUT = "artifact to first packet, in fresh processes: cold, and from the cache"
-_CHILD = """from p4nic.bench.workloads.start import child
+_OURS = """from p4nic.bench.workloads.start import child
 from p4nic.cli.common import backend
 child(backend({!r}))"""
+_CHILDREN = {"bmv2": "from p4nic.bench.workloads.start import bmv2_child\nbmv2_child()"}
+"""Python of the fresh process, where it is not one of our backends'."""
 
 
 def run(options: Options, progress: Progress) -> Result:
     """`samples`: seconds from the cache; `figures` has the cold start's and the whole process's."""
+    own = _measured(options.backend, options.trials, progress)
+    peers: dict[str, Measured] = {}
+    absent: dict[str, str] = {}
+    for peer in options.peers:
+        if peer == "floor" or peer == options.backend:
+            absent[peer] = "it reads no artifact" if peer == "floor" else "it is measured already"
+            continue
+        try:
+            peers[peer] = _measured(peer, options.trials, progress)
+        except BenchError as error:
+            absent[peer] = str(error)
+    return Result(NAME, options.backend, own, peers, absent, {})
+
+
+def _measured(backend: str, trials: int, progress: Progress) -> Measured:
     kinds: dict[str, list[Start]] = {"cold": [], "cached": []}
-    for trial in range(options.trials):
+    for trial in range(trials):
         with tempfile.TemporaryDirectory() as folder:
             for taken in kinds.values():
-                taken.append(_fresh(options.backend, folder))
+                taken.append(_fresh(backend, folder))
         told = ", ".join(f"{kind} {taken[-1].wall:.2f} s" for kind, taken in kinds.items())
-        progress(f"trial {trial + 1} of {options.trials}: {told}")
+        progress(f"{backend}, trial {trial + 1} of {trials}: {told}")
     figures: dict[str, object] = {}
     for kind, taken in kinds.items():
         figures[f"{kind}_s"] = round_to(statistics.median(start.wall for start in taken))
@@ -39,9 +58,7 @@ def run(options: Options, progress: Progress) -> Result:
         figures[f"{kind}_process_s"] = round_to(statistics.median(start.process for start in taken))
     figures["cold_samples"] = [round_to(start.wall) for start in kinds["cold"]]
     cached_values = tuple(start.wall for start in kinds["cached"])
-    own = Measured(statistics.median(cached_values), cached_values, "s (from the cache)", None, (), figures)
-    absent = dict.fromkeys(options.peers, "it has no cache of what it compiled")
-    return Result(NAME, options.backend, own, {}, absent, {})
+    return Measured(statistics.median(cached_values), cached_values, "s (from the cache)", None, (), figures)
 
 
 class Start(NamedTuple):
@@ -55,12 +72,13 @@ class Start(NamedTuple):
 def _fresh(backend: str, cache: str) -> Start:
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", _CHILD.format(backend)],
+        [sys.executable, "-c", _CHILDREN.get(backend, _OURS).format(backend)],
         env={**os.environ, "XDG_CACHE_HOME": cache}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     whole = time.perf_counter() - started
     if done.returncode:
-        raise BenchError(f"the fresh process failed: {done.stderr.strip().splitlines()[-1:]}")
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise BenchError(f"the fresh process failed: {said}")
     wall, cpu = json.loads(done.stdout)
     return Start(wall, cpu, whole)
 
@@ -81,3 +99,21 @@ def child(made: Backend) -> None:
     assert outcome.sent
     print(json.dumps(seconds))
     pipeline.close()
+
+
+def bmv2_child() -> None:
+    """As `child`, for real BMv2 with the JSON of the same program: its process is started, too."""
+    # Imported late: gRPC would count in the processes of the others.
+    from p4nic.differential.bmv2 import bmv2_target
+    from p4nic.differential.scenario import Packet, Scenario
+
+    started, used = time.perf_counter(), sum(os.times()[:4])
+    files = shipped("json")
+    program = lb.program("json")
+    target = bmv2_target(program, files.paths, files.p4info)
+    session = target.begin(Scenario(tuple(("insert", entry) for entry in lb.configuration(program)), ()))
+    frame = lb.tcp_frame(lb.CLIENTS, lb.VIP, 1024, 80, lb.SYN)
+    outcome = session.send(Packet(0, lb.UPLINK, frame))
+    seconds = time.perf_counter() - started, sum(os.times()[:4]) - used
+    assert outcome.sent
+    print(json.dumps(seconds))

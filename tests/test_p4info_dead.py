@@ -58,3 +58,5 @@ def test_the_p4info_of_another_program_is_refused() -> None:
         load_program(shipped("json").paths, PROGRAMS / "v1_matching.p4info.txtpb")
     with pytest.raises(ArtifactError, match="is not in the artifact"):
         load_program([PROGRAMS / "v1_matching.json"], shipped("json").p4info)
+    with pytest.raises(ArtifactError, match="is not in the artifact"):
+        load_program(shipped("json").paths, shipped("spec").p4info)  # another architecture's, that has more

@@ -43,6 +43,8 @@ _log = logging.getLogger(__name__)
 def with_unreachable(program: Program, info: P4Info) -> Program:
     """The program with what only its P4Info has; the program itself if nothing is missing, or if the P4Info
     is of another program: one that does not know the tables this one has."""
+    if info.architecture not in ("", program.architecture):
+        return program
     if not all(name in info.tables for name, table in program.tables.items() if _is_public(table)):
         return program
     tables = _missing(info.tables, program.tables)

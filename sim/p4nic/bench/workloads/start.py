@@ -1,5 +1,5 @@
 """From the artifact to the first packet that leaves, in fresh processes: with an empty cache, so that the C
-compiler runs, and with what it left there. Peers the same: of real DPDK the shim is compiled, of BMv2 nothing.
+compiler runs, and with what it left there. The peers too: of real DPDK the shim is compiled, of BMv2 nothing.
 """
 
 from __future__ import annotations

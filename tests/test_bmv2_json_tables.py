@@ -104,6 +104,8 @@ def test_a_slice_written_as_a_mask_is_a_key_of_its_own_width() -> None:
     """h.c[7:0]: the P4Info says 8 bits. A mask of other bits is a mask."""
     keys = (key("exact", "h", "c", mask="0x00ff"), key("exact", "g", "c", name="g.c", mask="0xff00"))
     assert [(k.width, k.mask) for k in loaded_table(*keys).keys] == [(8, 0xFF), (16, 0xFF00)]
+    (written,) = loaded_table(key("exact", "h", "c", name="hdr.h.c & 0xf", mask="0x000f")).keys
+    assert (written.width, written.mask) == (16, 0xF)
 
 
 def ternary(value: str, mask: str) -> Json:

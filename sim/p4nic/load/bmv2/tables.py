@@ -125,8 +125,9 @@ def _key(node: Node, scope: Scope) -> Key:
     if key_mask is None:
         return Key(name, kind, operand, field.width)
     key_mask &= mask(field.width)
-    # p4c writes the slice x[7:0] as a mask; to the control plane the key has the slice's width.
-    sliced = key_mask > 0 and key_mask & (key_mask + 1) == 0 and kind == "exact"
+    # p4c writes the slice x[7:0] as a mask; to the control plane the key has the slice's width. A mask that
+    # the P4 program wrote itself, x & 0xf, stands in the key's name and leaves the width.
+    sliced = key_mask > 0 and key_mask & (key_mask + 1) == 0 and kind == "exact" and "&" not in name
     return Key(name, kind, operand, key_mask.bit_length() if sliced else field.width, key_mask)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from p4nic.backend.api import Pipeline
-from p4nic.errors import VerifyError
+from p4nic.errors import ArtifactError
 from p4nic.ir import ops, program, types, verify
 from p4nic.load.artifact import load_program
 
@@ -50,7 +50,7 @@ def test_the_ir_refers_by_name() -> None:
 def test_what_does_not_verify_is_not_loaded(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """I3: the one door to Programs asks the verifier, and obeys."""
     monkeypatch.setattr(verify, "problems", lambda loaded: [("table t", "is broken for this test")])
-    with pytest.raises(VerifyError, match="table t: is broken for this test"):
+    with pytest.raises(ArtifactError, match="table t: is broken for this test"):
         load_program([BUILT / name for name in files])
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, final
 
-from p4nic.errors import ArtifactError
+from p4nic.errors import ArtifactError, VerifyError
 from p4nic.ir import verify
 from p4nic.ir.program import Program
 from p4nic.load import bmv2_json, dpdk_spec
@@ -78,8 +78,7 @@ def load_program(paths: Sequence[Path], p4info: Path | None = None) -> Program:
     """Load one program from `paths` (none: the shipped load balancer) and verify it.
 
     `p4info` may also be among the paths. Without one, a `.spec` keeps p4c-dpdk's names and a JSON its own.
-    Raises ArtifactError (or UnsupportedError) with one sentence for anything wrong with the files;
-    VerifyError if the loader erred.
+    Raises ArtifactError (or UnsupportedError) with one sentence for anything wrong with the files.
     """
     if not paths:
         files = shipped()
@@ -145,7 +144,13 @@ def _load(
     if info is not None:
         check(program, info)  # first: a foreign P4Info is the user's mistake, and would not verify either
         program = _with_group_rules(program, info)
-    verify.check(program)
+    try:
+        verify.check(program)
+    except VerifyError as error:
+        # Nothing unverified goes on (I3); of what p4c writes nothing gets here, so the file was changed.
+        raise ArtifactError(
+            f"{name} is not as p4c writes it: {error}. Compile the P4 program again"
+        ) from error
     return program
 
 

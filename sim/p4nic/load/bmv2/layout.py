@@ -56,6 +56,8 @@ class Layout:
         name = node.text()
         found = self.fields.get((header, name))
         if found is None:
+            if header not in self.headers:  # the first element of a stack that has none
+                raise node.unknown("header", header, self.headers)
             type_ = self.types[self.headers[header].type]
             found = type_.field(name)
             if found is None:

@@ -100,15 +100,8 @@ COLD void egress_done(struct worker *w, const struct ctx *c, u32 port)
 
 static void run_alone(struct worker *w, struct ctx *c, const struct input *in, struct verdicts *v)
 {
-    w->verdicts = v;
-    w->ingress.head = w->ingress.tail = w->egress.head = w->egress.tail = 0;
-    pass_start(w, c, in->data, in->length, in->port, 0);
-    queue_add(&w->ingress, c);
-    for (;;) {
-        struct queue *q = w->egress.head < w->egress.tail ? &w->egress : &w->ingress;
-        if (q->head == q->tail)
-            return;
-        struct ctx *now = q->items[q->head++];
+    queues_start(w, c, in, v);
+    for (struct ctx *now; (now = queues_next(w)) != NULL;) {
         int status = step(w, now);
         pass_commit(w, &now->p);
         memset(now->p.path, 0, sizeof now->p.path);

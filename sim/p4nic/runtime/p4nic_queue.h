@@ -15,4 +15,20 @@ COLD void queue_add(struct queue *q, struct ctx *c)
     q->items[q->tail++] = c;
 }
 
+/* A received packet, and nothing else, is waiting for ingress. */
+UNUSED static void queues_start(struct worker *w, struct ctx *c, const struct input *in, struct verdicts *v)
+{
+    w->verdicts = v;
+    w->ingress.head = w->ingress.tail = w->egress.head = w->egress.tail = 0;
+    pass_start(w, c, in->data, in->length, in->port, 0);
+    queue_add(&w->ingress, c);
+}
+
+/* Egress comes first: a packet that starts over waits until all copies are done. NULL: none is left. */
+UNUSED static struct ctx *queues_next(struct worker *w)
+{
+    struct queue *q = w->egress.head < w->egress.tail ? &w->egress : &w->ingress;
+    return q->head == q->tail ? NULL : q->items[q->head++];
+}
+
 #endif

@@ -114,3 +114,17 @@ def kept_fields(program: Program) -> list[tuple[Ref, ...]]:
 
 def save(variables: list[Variable], to: str = "c->s") -> list[str]:
     return [f"{to}.{v.name} = {v.name};" for v in variables]
+
+
+def drop_without_port(out: Writer) -> None:
+    """The end of a packet with one verdict, `p->transmit`: dropped, with its reason, if that is no port."""
+    for condition, reason in (
+        ("p->transmit < 0", "DROP_ACTION"),
+        ("p->transmit == e->drop_port", "DROP_PORT"),
+        ("p->transmit > UINT32_MAX || !port_exists(e, (u32)p->transmit)", "NO_PORT"),
+    ):
+        out.line(f"if ({condition}) {{")
+        out.line(f"    p->reason = REASON_{reason};")
+        out.line("    return ST_DROPPED;")
+        out.line("}")
+    out.line("p->reason = REASON_NONE;")

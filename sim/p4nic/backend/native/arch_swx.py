@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import final
 
-from p4nic.backend.native.arch import REASONS, Resume, save, uses_op
+from p4nic.backend.native.arch import REASONS, Resume, drop_without_port, save, uses_op
 from p4nic.backend.native.expr import Writer
 from p4nic.backend.native.flat import Flattener, Hook, Mark
 from p4nic.backend.native.flow import FINISHED, Effect, bits
@@ -94,16 +94,7 @@ class SwxArch:
                 out.line(f"    {line}")
             out.line("    return ST_REQUESTS;")
             out.line("}")
-        for condition, reason in (
-            ("p->transmit < 0", "DROP_ACTION"),
-            ("p->transmit == e->drop_port", "DROP_PORT"),
-            ("p->transmit > UINT32_MAX || !port_exists(e, (u32)p->transmit)", "NO_PORT"),
-        ):
-            out.line(f"if ({condition}) {{")
-            out.line(f"    p->reason = REASON_{reason};")
-            out.line("    return ST_DROPPED;")
-            out.line("}")
-        out.line("p->reason = REASON_NONE;")
+        drop_without_port(out)
         out.line("finish_frame(p, olen, pos);")
         out.line("return ST_SENT;")
 

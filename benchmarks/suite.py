@@ -47,6 +47,7 @@ RUNS = (
     Run("vxlan 100k", ("vxlan", "--flows", "100000"), True, True),
     Run("latency", ("latency", "--flows", "100000", "--peers", "none")),
     Run("table writes", ("table-writes", "--flows", "1000000")),
+    Run("p4runtime", ("p4rt-writes", "--peers", "bmv2")),
     Run("memory 1M", ("memory", "--flows", "1000000")),
     Run("start", ("start", "--peers", "none"), True),
     Run("veth", ("veth", "--peers", "bmv2"), root=True),
@@ -81,6 +82,14 @@ def _figure(name: str, scale: float = 1.0) -> Callable[[Answer], float | None]:
     def value(answer: Answer) -> float | None:
         found = _number(answer.get(name))
         return None if found is None else found * scale
+
+    return value
+
+
+def _ratio(first: str, last: str) -> Callable[[Answer], float | None]:
+    def value(answer: Answer) -> float | None:
+        above, below = _number(answer.get(first)), _number(answer.get(last))
+        return above / below if above and below else None
 
     return value
 
@@ -131,6 +140,12 @@ GOALS = (
     Goal("table writes through the target API, 1M entries", "table writes", _mpps, 0.5, "M writes/s"),
     Goal("writes stay flat: last fifth against first", "table writes", _figure("flatness"), 0.9, "×"),
     Goal("traffic during writes", "table writes", _figure("traffic_kept", 100), 90, "% kept"),
+    Goal("P4Runtime inserts, batches of 1,000, to 1M entries", "p4runtime", _mpps, 0.15, "M entries/s"),
+    Goal("first 100k against last", "p4runtime", _ratio("first_100k", "last_100k"), 1.2, "×", "most"),
+    Goal("P4Runtime writes one by one", "p4runtime", _figure("single_per_s"), 4000, "/s"),
+    Goal("the same, 99th percentile", "p4runtime", _figure("single_p99_us", 1e-3), 2, "ms", "most"),
+    Goal("P4Runtime reading back", "p4runtime", _figure("read_per_s", 1e-6), 0.2, "M entries/s"),
+    Goal("idle-timeout notifications", "p4runtime", _figure("idle_notifications_per_s"), 10_000, "/s"),
     Goal("memory, 1M connections", "memory 1M", _figure("megabytes"), 200, "MB", "most"),
     Goal("artifact to first packet, cold", "start", _figure("cold_s"), 2.5, "s", "most"),
     Goal("artifact to first packet, cached", "start", _figure("cached_s"), 0.3, "s", "most"),

@@ -31,7 +31,9 @@ def test_rates_look_at_both_ends() -> None:
 
 
 @pytest.mark.skipif(bool(NativeBackend().missing), reason=NativeBackend().missing)
-def test_the_answer_has_the_keys_of_the_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_answer_has_the_keys_of_the_interface(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(p4rt_writes, "SINGLES", 20)
     monkeypatch.setattr(p4rt_writes, "AGEING", 1000)
     monkeypatch.setattr(p4rt_writes, "TIMEOUT_NS", 100_000_000)
@@ -40,3 +42,4 @@ def test_the_answer_has_the_keys_of_the_interface(monkeypatch: pytest.MonkeyPatc
     for key in (*rates, "read_per_s", "idle_notifications_per_s", "target_entries_per_s", "mpps", "samples"):
         assert told[key], key
     assert told["peers"] == {}
+    assert capfd.readouterr().out == "", "stdout is for the JSON object"

@@ -30,6 +30,7 @@ from p4rt import p4r
 
 _SERVICE = "/p4.v1.P4Runtime/"
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+STDERR = 2
 START_SECONDS = 60.0
 KEY = (("src", 4), ("dst", 4), ("protocol", 1), ("sport", 2), ("dport", 2))
 """Fields of `flows` and their bytes."""
@@ -131,7 +132,8 @@ def p4nic_server(backend: str, *options: str) -> Iterator[Client]:
         ready = Path(folder) / "ready.json"
         words = ["serve", str(artifact), "--p4info", str(info), "--grpc", "127.0.0.1:0", "--backend", backend]
         command = [sys.executable, "-m", "p4nic", *words, "--ready-file", str(ready), "--log", "warning"]
-        process = subprocess.Popen([*command, *options], stdin=subprocess.DEVNULL)
+        # stdout is for the one JSON object of the bench: what the server says goes to stderr
+        process = subprocess.Popen([*command, *options], stdin=subprocess.DEVNULL, stdout=STDERR)
         try:
             end = time.monotonic() + START_SECONDS
             while not ready.exists():

@@ -58,9 +58,42 @@ pipeline.close()
 print("lived", rounds, seen)
 """
 
+_ROWS = """
+import sys, time
+from array import array
+from p4nic.backend.api import Options
+from p4nic.backend.native import NativePipeline, compiler, emit
+from p4nic.bench import programs
+from p4nic.bench.traffic import Traffic
+from p4nic.clock import ManualClock
+from p4nic.target.switch import Switch
+
+program = programs.load("l2_exact")
+options = Options(table_sizes={"Main.stations": 200_000})
+unit = emit(program, options)
+compiler.OPTIMISE = ("-O1", "-g")
+pipeline = NativePipeline(
+    program, options, unit, compiler.load(compiler.shared_object(unit.text, ("-fsanitize=thread",)))
+)
+frames = [(0, (i * 37).to_bytes(6, "big") + bytes(54)) for i in range(2000)]
+rounds = 0
+with Switch(pipeline, ManualClock()) as switch:
+    pipeline.workers.replay(Traffic.of(frames), 3, time.monotonic_ns())
+    deadline = time.monotonic() + float(sys.argv[2])
+    while time.monotonic() < deadline and rounds < 150:
+        keys = array("Q", range(rounds * 1000, rounds * 1000 + 1000))
+        assert not any(switch.tables.insert_columns("Main.stations", "Main.to_port", [keys], [[1] * 1000]))
+        for state in list(switch.tables.read("Main.stations"))[:3] if rounds % 10 == 9 else ():
+            switch.tables.delete(state.entry)
+        rounds += 1
+    pipeline.workers.stop()
+    assert pipeline.statistics()["table.Main.stations.hit"] > 0
+print("lived", rounds)
+"""
+
 
 @pytest.mark.skipif(not library_of("libtsan.so"), reason="this compiler has no ThreadSanitizer")
-@pytest.mark.parametrize("kind", ["spec", "json"])
+@pytest.mark.parametrize("kind", ["spec", "json", "rows"])
 def test_workers_and_the_control_plane_do_not_race(kind: str) -> None:
     here = Path(__file__).parent
     environment = {
@@ -70,8 +103,9 @@ def test_workers_and_the_control_plane_do_not_race(kind: str) -> None:
         "PYTHONPATH": os.pathsep.join([str(here), *sys.path]),
     }
     done = subprocess.run(
-        [sys.executable, "-c", _LIFE, kind, "2"], env=environment, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", _ROWS if kind == "rows" else _LIFE, kind, "2"], env=environment,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     if "unexpected memory mapping" in done.stderr:
         pytest.skip("ThreadSanitizer does not run under this kernel's address space layout")
     assert done.returncode == 0, done.stderr[-6000:]

@@ -4,6 +4,7 @@
 
 API void p4_gate_close(struct engine *e);
 API void p4_gate_open(struct engine *e);
+API void p4_gate_lasted(struct engine *e, u64 *lasted);
 API int p4_replay_start(
     struct engine *e, u32 workers, const struct p4_traffic *traffic, const u32 *firsts, u64 clock_start);
 API void p4_replayed(struct engine *e, u32 worker, struct p4_timing *out);
@@ -13,6 +14,9 @@ API void p4_stop(struct engine *e);
 void p4_gate_close(struct engine *e) { gate_close(e); }
 
 void p4_gate_open(struct engine *e) { gate_open(e); }
+
+/* How often packets have been shut out for 2^i to 2^(i+1) ns, by i below GATE_LASTED. The gate is closed. */
+void p4_gate_lasted(struct engine *e, u64 *lasted) { memcpy(lasted, e->gate.lasted, sizeof e->gate.lasted); }
 
 /* Worker i takes frames firsts[i] to firsts[i + 1] - 1, over and over, until p4_stop. All begin at once. The caller
  * keeps the traffic. 0: no memory or no thread. */

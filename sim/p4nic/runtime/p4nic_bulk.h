@@ -3,9 +3,10 @@
  * entries in p4nic_api.h, which includes this. Exact tables only. */
 #ifndef P4NIC_BULK_H
 #define P4NIC_BULK_H
+#include "p4nic_ahead.h"
 #include "p4nic_reader.h"
 
-API int p4_write_rows(struct engine *e, const u8 *rows, u64 bytes, u64 now_ns);
+API int p4_write_rows(struct engine *e, const u8 *rows, u64 bytes, u64 now_ns, int alone);
 API void p4_annotate(struct engine *e, u32 table, int yes);
 API struct reader *p4_read_start(struct engine *e, u32 table);
 API void p4_read_end(struct engine *e, struct reader *r);
@@ -127,8 +128,8 @@ static i64 row_apply(struct engine *e, struct done_rows *d, const struct row *r,
     return id;
 }
 
-/* Rows in their order. 1: all are applied; 0: one could not be, and nothing has changed. */
-int p4_write_rows(struct engine *e, const u8 *rows, u64 bytes, u64 now_ns)
+/* One after the other: any rows. */
+static int rows_apply(struct engine *e, const u8 *rows, u64 bytes, u64 now_ns)
 {
     struct done_rows d;
     int good = done_rows_start(&d, e, rows, bytes);
@@ -137,6 +138,26 @@ int p4_write_rows(struct engine *e, const u8 *rows, u64 bytes, u64 now_ns)
     if (!good)
         done_rows_undo(e, &d, now_ns);
     done_rows_end(&d);
+    return good;
+}
+
+/* Rows in their order. 1: all are applied; 0: one could not be, and nothing has changed. `alone`: the caller has shut
+ * packets out; else they go on for as long as may be, and see all rows or none. */
+int p4_write_rows(struct engine *e, const u8 *rows, u64 bytes, u64 now_ns, int alone)
+{
+    struct ahead a;
+    int ahead = ahead_start(&a, e, rows, bytes), good = 1;
+    if (ahead)
+        good = ahead_make(e, &a, rows, now_ns);
+    if (good) {
+        if (!alone)
+            gate_close(e);
+        good = ahead ? ahead_publish(e, &a) : rows_apply(e, rows, bytes, now_ns);
+        if (!alone)
+            gate_open(e);
+    }
+    if (ahead)
+        ahead_end(&a);
     return good;
 }
 

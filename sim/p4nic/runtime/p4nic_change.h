@@ -240,10 +240,11 @@ COLD void masked_remove(struct table *t, u32 id, const u8 *mask)
 
 /* --- entries --- */
 
-/* A fresh entry with this key; NULL if the table is full. Freed numbers are used again, the last one first. */
-UNUSED static struct entry *entry_make(struct table *t, const void *key, u64 sequence)
+/* An entry with this key that nothing knows of yet; NULL if the table is full. Freed numbers are used again, the last
+ * one first. */
+UNUSED static struct entry *entry_take(struct table *t, const void *key)
 {
-    if (t->count >= t->capacity)
+    if (!t->freed_count && t->fresh == t->capacity)
         return NULL;
     u32 id = t->freed_count ? t->freed[--t->freed_count] : t->fresh++;
     struct entry *e = entry_at(t, id);
@@ -252,22 +253,39 @@ UNUSED static struct entry *entry_make(struct table *t, const void *key, u64 seq
     e->live = 1; /* the slot stays: its list may still have the number from an earlier life */
     e->packets = e->bytes = 0;
     memcpy(key_of(e), key, t->key_size);
-    t->sequence[id] = sequence;
-    t->generation++;
-    relaxed_store(&t->count, t->count + 1);
-    relaxed_store(&t->big, (u64)t->count * t->entry_size > FAR_BYTES);
     return e;
 }
 
-UNUSED static void entry_unmake(struct table *t, struct entry *e)
+INLINE void entry_give_back(struct table *t, struct entry *e)
 {
     e->live = 0;
     if (e->slot == SLOT_FRONT)
         e->slot = 0;
     t->freed[t->freed_count++] = id_of(t, e);
+}
+
+/* There are so many more entries, or fewer. */
+INLINE void entry_counted_in(struct table *t, u32 more)
+{
     t->generation++;
-    relaxed_store(&t->count, t->count - 1);
+    relaxed_store(&t->count, t->count + more);
     relaxed_store(&t->big, (u64)t->count * t->entry_size > FAR_BYTES);
+}
+
+UNUSED static struct entry *entry_make(struct table *t, const void *key, u64 sequence)
+{
+    struct entry *e = t->count < t->capacity ? entry_take(t, key) : NULL;
+    if (e == NULL)
+        return NULL;
+    t->sequence[id_of(t, e)] = sequence;
+    entry_counted_in(t, 1);
+    return e;
+}
+
+UNUSED static void entry_unmake(struct table *t, struct entry *e)
+{
+    entry_give_back(t, e);
+    entry_counted_in(t, 0u - 1);
 }
 
 /* `mask`: of a masked table's entry. */

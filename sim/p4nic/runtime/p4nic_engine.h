@@ -61,12 +61,16 @@ struct value_set {
 struct worker;
 struct wire;
 
+#define GATE_LASTED 40
+
 struct gate {
     pthread_mutex_t lock;   /* packets that change state, if there is more than one worker */
     pthread_mutex_t raised; /* who wants the gate closed: one at a time */
     pthread_mutex_t sleep;  /* of workers that wait for `opened` */
     pthread_cond_t opened;
     u32 closed;
+    u64 since;                 /* CLOCK_MONOTONIC: when the control plane closed it */
+    u64 lasted[GATE_LASTED];   /* how often it was closed for 2^i to 2^(i+1) ns */
 };
 
 /* Shared by all workers. */

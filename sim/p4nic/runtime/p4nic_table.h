@@ -128,8 +128,8 @@ INLINE void prefetch_entry(const struct table *t, u64 hash, u32 entry_size)
     const struct bucket *b = &t->index.buckets[home_of(shape_of(&t->index), hash)];
     u32 found = slots_with(b, tag_of(hash));
     if (found)
-        __builtin_prefetch(t->entries + (size_t)b->id[__builtin_ctz(found)] * entry_size, 1);
-    else if (b->passed)
+        __builtin_prefetch(t->entries + (size_t)relaxed_load(&b->id[__builtin_ctz(found)]) * entry_size, 1);
+    else if (relaxed_load(&b->passed))
         __builtin_prefetch(b + 1);
 }
 

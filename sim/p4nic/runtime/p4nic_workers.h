@@ -190,6 +190,7 @@ COLD void control_unlock(struct engine *e)
 COLD void gate_close(struct engine *e)
 {
     pthread_mutex_lock(&e->gate.raised);
+    e->gate.since = clock_ns(CLOCK_MONOTONIC);
     gate_raise(e, GATE_CONTROL);
     gate_wait(e, NULL, 0);
     reclaim(e);
@@ -198,6 +199,9 @@ COLD void gate_close(struct engine *e)
 COLD void gate_open(struct engine *e)
 {
     gate_lower(e, GATE_CONTROL);
+    u64 lasted = (clock_ns(CLOCK_MONOTONIC) - e->gate.since) | 1;
+    u32 power = (u32)(63 - __builtin_clzll(lasted));
+    e->gate.lasted[power < GATE_LASTED ? power : GATE_LASTED - 1]++;
     pthread_mutex_unlock(&e->gate.raised);
 }
 

@@ -62,7 +62,7 @@ void p4_clear_digests(engine *e);
 void p4_statistics(engine *e, uint64_t *statistics, uint64_t *hits, uint64_t *misses);
 typedef struct reader reader;
 void p4_annotate(engine *e, uint32_t table, int yes);
-int p4_write_rows(engine *e, const uint8_t *rows, uint64_t bytes, uint64_t now_ns);
+int p4_write_rows(engine *e, const uint8_t *rows, uint64_t bytes, uint64_t now_ns, int alone);
 reader *p4_read_start(engine *e, uint32_t table);
 void p4_read_end(engine *e, reader *r);
 void p4_read_settle(engine *e, uint32_t table);
@@ -75,6 +75,7 @@ void *p4_array(engine *e, uint32_t kind, uint32_t number);
 void p4_adopt_array(engine *e, uint32_t kind, uint32_t number, void *other);
 void p4_gate_close(engine *e);
 void p4_gate_open(engine *e);
+void p4_gate_lasted(engine *e, uint64_t *lasted);
 int p4_replay_start(engine *e, uint32_t workers, const p4_traffic_t *traffic, const uint32_t *firsts,
     uint64_t clock_start);
 void p4_replayed(engine *e, uint32_t worker, p4_timing_t *out);

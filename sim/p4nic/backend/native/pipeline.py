@@ -80,7 +80,7 @@ class NativePipeline:
         )
         self._start_arrays()
         self._tables = self._start_tables()
-        self._rows = Rows((self._ffi, self._lib, self._engine), self._tables, self.workers.gate)
+        self._rows = Rows((self._ffi, self._lib, self._engine), self._tables, self.workers)
         self.row_layout, self.read_rows = self._rows.layout, self._rows.reader
         self.write_rows = self._rows.write
         self._meters: dict[tuple[str, int], MeterConfig] = {}

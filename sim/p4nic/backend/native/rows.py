@@ -7,7 +7,7 @@ carry an action have rows; the matches of other tables are kept in `tables`, on 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, final
 from weakref import finalize
 
@@ -15,6 +15,7 @@ from p4nic.backend.api import ROW_HEAD, Place, RowLayout
 from p4nic.backend.native.layout import Packing, storage
 from p4nic.backend.native.tables import NativeTable
 from p4nic.backend.native.unit import TableLayout
+from p4nic.backend.native.workers import Workers
 
 STRETCH = 2048
 """Slots read in one call, while packets wait."""
@@ -25,12 +26,12 @@ class Rows:
     """The rows of all tables of one pipeline."""
 
     def __init__(
-        self, library: tuple[Any, Any, Any], tables: Mapping[str, NativeTable], gate: Callable[[], None]
+        self, library: tuple[Any, Any, Any], tables: Mapping[str, NativeTable], workers: Workers
     ) -> None:
-        """`library`: (ffi, lib, engine). `gate` keeps packets out until the caller's next `resume`."""
+        """`library`: (ffi, lib, engine)."""
         self._ffi, self._lib, self._engine = library
         self._tables = tables
-        self._gate = gate
+        self._workers = workers
         self._layouts = {name: _layout(table) for name, table in tables.items()}
         self._reading = 0
         self._given_up: deque[Any] = deque()
@@ -45,10 +46,13 @@ class Rows:
         return self._reading > 0
 
     def write(self, rows: bytes | memoryview, now_ns: int) -> bool:
+        """Shuts packets out by itself, since a thread that has to wait for Python's lock would do so with the
+        gate closed."""
         self._end_given_up()
-        self._gate()
         data = self._ffi.from_buffer("uint8_t[]", rows)
-        return bool(self._lib.p4_write_rows(self._engine, data, len(data), now_ns))
+        return bool(
+            self._lib.p4_write_rows(self._engine, data, len(data), now_ns, self._workers.out_of_the_way)
+        )
 
     def reader(self, name: str) -> NativeReader | None:
         self._end_given_up()

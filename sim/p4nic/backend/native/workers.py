@@ -13,6 +13,8 @@ from p4nic.backend.native.measuring import Frames, Timing, in_c, timing
 from p4nic.errors import ErrorKind, StateError
 
 MAX_WORKERS = 64
+GATE_LASTED = 40
+"""As in runtime/p4nic_engine.h."""
 
 
 @final
@@ -32,11 +34,22 @@ class Workers:
             self._lib.p4_gate_close(self._engine)
             self._closed = True
 
+    @property
+    def out_of_the_way(self) -> bool:
+        """Whether no worker processes packets now: none runs, or the gate is closed."""
+        return self._closed or not self.running
+
     def resume(self) -> None:
         """All changes since `gate` are visible; packets go on. By the thread that called `gate`."""
         if self._closed:
             self._closed = False
             self._lib.p4_gate_open(self._engine)
+
+    def gate_lasted(self) -> list[int]:
+        """How often packets have been shut out for changes, place i: for 2^i to 2^(i+1) nanoseconds."""
+        lasted = self._ffi.new("uint64_t[]", GATE_LASTED)
+        self._lib.p4_gate_lasted(self._engine, lasted)
+        return list(lasted)
 
     def stop(self) -> None:
         """End the threads, each after the burst it is in."""

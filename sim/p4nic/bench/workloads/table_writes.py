@@ -2,8 +2,11 @@
 traffic runs on a worker meanwhile.
 
 `samples`: the rate of each tenth, so that a table that slows down as it fills shows. Rates are by the wall
-clock, since what matters is when an entry works. `figures`: flatness (the last fifth's rate to the first's)
-and what traffic lost: its rate during writes to its rate before and after them.
+clock, since what matters is when an entry works. `figures`: flatness (the last fifth's rate to the first's),
+how long a batch shuts packets out (median and 99th percentile, to a power of two), and what traffic keeps of
+its rate: against the same time with nobody writing, and against a control, the same writes into an engine of
+its own that no traffic goes through. The control costs the other processor and the shared caches as much, so
+what it leaves is the machine's, and the rest is what writes do to traffic.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import statistics
 import time
 from array import array
 from collections.abc import Callable
+from functools import partial
 
 from p4nic.backend.api import Options as PipelineOptions
 from p4nic.backend.api import Pipeline
@@ -41,8 +45,9 @@ def run(options: Options, progress: Progress) -> Result:
     count = max((options.flows or 1_000_000) // (10 * BATCH), 1) * 10 * BATCH
     program = programs.load("l2_exact")
     sizes = {"Main.stations": 2 * count + WITH_TRAFFIC}
-    pipeline = options.make_backend(options.backend).build(program, PipelineOptions(table_sizes=sizes))
-    own = _fill(program, pipeline, count, options, progress)
+    backend = options.make_backend(options.backend)
+    pipeline, elsewhere = (backend.build(program, PipelineOptions(table_sizes=sizes)) for _ in range(2))
+    own = _fill(program, pipeline, count, options, progress, elsewhere)
     peers, absent = {}, {}
     for peer in options.peers:
         if peer != "swx" or options.backend == "swx":
@@ -56,7 +61,10 @@ def run(options: Options, progress: Progress) -> Result:
     return Result(NAME, options.backend, own, peers, absent, {"entries": count, "batch": BATCH})
 
 
-def _fill(program: Program, pipeline: Pipeline, count: int, options: Options, progress: Progress) -> Measured:
+def _fill(
+    program: Program, pipeline: Pipeline, count: int, options: Options, progress: Progress,
+    elsewhere: Pipeline | None = None,
+) -> Measured:  # fmt: skip
     table, action = "Main.stations", "Main.to_port"
 
     def columns(first: int, entries: int) -> tuple[array[int], array[int]]:
@@ -67,11 +75,9 @@ def _fill(program: Program, pipeline: Pipeline, count: int, options: Options, pr
         refused = [error for error in switch.tables.insert_columns(table, action, [key], [port]) if error]
         if refused:
             raise refused[0]
-        if isinstance(pipeline, NativePipeline):
-            pipeline.resume()
 
     rates, cpu = [], []
-    with Switch(pipeline, ManualClock()) as switch:
+    with Switch(pipeline, ManualClock()) as switch, Switch(elsewhere, ManualClock()) as other:
         first = min(WITH_TRAFFIC, count // 10)
         insert(switch, *columns(0, first))
         meter = _Traffic(pipeline, first, options.seconds) if isinstance(pipeline, NativePipeline) else None
@@ -82,14 +88,17 @@ def _fill(program: Program, pipeline: Pipeline, count: int, options: Options, pr
                 for at in range(part * tenth, (part + 1) * tenth, BATCH)
             ]
 
-            def write(batches: list[tuple[array[int], array[int]]] = batches) -> None:
+            def write(to: Switch = switch, batches: list[tuple[array[int], array[int]]] = batches) -> None:
                 for batch in batches:
-                    insert(switch, *batch)
+                    insert(to, *batch)
 
-            wall, used = time.perf_counter(), time.thread_time()
-            meter.during(write) if meter else write()
-            rates.append(tenth / (time.perf_counter() - wall) / 1e6)
-            cpu.append(tenth / (time.thread_time() - used) / 1e6)
+            def measured(write: Callable[[], None] = write) -> None:
+                wall, used = time.perf_counter(), time.thread_time()
+                write()
+                rates.append(tenth / (time.perf_counter() - wall) / 1e6)
+                cpu.append(tenth / (time.thread_time() - used) / 1e6)
+
+            meter.during(measured, partial(write, other)) if meter else measured()
             progress(f"{first + (part + 1) * tenth} entries: {rates[-1]:.3g} {UNIT}")
     flatness = statistics.mean(rates[-2:]) / statistics.mean(rates[:2])
     figures = {"entries": count, "flatness": round_to(flatness)}
@@ -107,6 +116,7 @@ class _Traffic:
         self._seconds = min(seconds, 0.3)
         self._alone: list[float] = []
         self._during: list[float] = []
+        self._beside: list[float] = []
         self._traffic = Traffic.of(
             (0, (STATION + i).to_bytes(6, "big") + tcp_frame(1, 2, 3, 4, ACK)[6:]) for i in range(stations)
         )
@@ -120,15 +130,31 @@ class _Traffic:
         timing = workers.replayed(0)
         return timing.packets * 1e3 / max(timing.wall_ns, 1)
 
-    def during(self, work: Callable[[], None]) -> None:
-        """Run `work` with traffic; then as long, at most, traffic alone."""
+    def during(self, work: Callable[[], None], elsewhere: Callable[[], None]) -> None:
+        """Traffic with `work`, with the same work elsewhere, and for a moment alone."""
         self._during.append(self._rate(work))
+        self._beside.append(self._rate(elsewhere))
         self._alone.append(self._rate(lambda: time.sleep(self._seconds)))
 
     def figures(self) -> dict[str, float]:
-        ratios = [a / b for a, b in zip(self._during, self._alone, strict=True)]
+        def kept(of: list[float]) -> float:
+            return round_to(statistics.median(a / b for a, b in zip(self._during, of, strict=True)))
+
+        lasted = self._pipeline.workers.gate_lasted()
         return {
             "traffic_alone_mpps": round_to(statistics.median(self._alone)),
             "traffic_during_writes_mpps": round_to(statistics.median(self._during)),
-            "traffic_kept": round_to(statistics.median(ratios)),
+            "traffic_kept": kept(self._alone),
+            "traffic_kept_against_control": kept(self._beside),
+            "shut_out_us_per_batch": _below(lasted, 0.5),
+            "shut_out_us_per_batch_p99": _below(lasted, 0.99),
         }
+
+
+def _below(lasted: list[int], part: float) -> float:
+    """Microseconds that so large a part of the times did not reach."""
+    wanted = sum(lasted) * part
+    for power, _ in enumerate(lasted):
+        if sum(lasted[: power + 1]) >= wanted:
+            return round_to((2 << power) / 1e3)
+    raise AssertionError(lasted)

@@ -147,7 +147,11 @@ def _writes(runs: Mapping[str, Any]) -> str:
     if "traffic_kept" in answer:
         alone, during = answer["traffic_alone_mpps"], answer["traffic_during_writes_mpps"]
         kept = f"{answer['traffic_kept']:.0%}"
-        told = f"<p>Traffic beside them kept {kept} of its rate ({during} of {alone} Mpps, wall clock).</p>"
+        told = f"<p>Traffic beside them kept {kept} of its rate ({during} of {alone} Mpps, wall clock)"
+        if "traffic_kept_against_control" in answer:  # reports of older runs have none
+            control = f"{answer['traffic_kept_against_control']:.0%}"
+            told += f"; {control} of its rate beside a writer of the same kind into another engine"
+        told += ".</p>"
     return _card("Table writes as the table fills", plot + told)
 
 

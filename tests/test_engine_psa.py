@@ -146,6 +146,12 @@ def test_metadata_go_from_ingress_to_egress_and_paths_are_told(backend: Backend)
     assert run(psa(backend, to(7), port)).sent == ((7, b"A\x07-payload"),)
 
 
+def test_the_port_is_decided_whatever_egress_writes_over_its_input(backend: Backend) -> None:
+    given = "psa_egress_parser_input_metadata"
+    running = psa(backend, to(7), [Move(Ref(given, "egress_port"), const(2))])
+    assert run(running).sent == ((7, b"A-payload"),)
+
+
 def test_parser_error_has_bmv2s_number_though_the_artifact_lists_none(backend: Backend) -> None:
     short = psa(
         backend, [*to(7), *note("psa_ingress_input_metadata", "parser_error")], parser=[Lookahead(m("x"), 64)]

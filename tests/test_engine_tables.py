@@ -9,16 +9,32 @@ from collections.abc import Sequence
 from typing import Any as Json
 
 import pytest
-from ir_builders import action, const, entry, key, m, one, pipeline, std, swx, table, traced, v1model
+from ir_builders import (
+    action,
+    const,
+    entry,
+    header_type,
+    key,
+    m,
+    one,
+    pipeline,
+    std,
+    swx,
+    table,
+    traced,
+    v1model,
+)
 
 from p4nic.backend.api import REPEAT_NS, Backend, Expired, MeterConfig, Pipeline
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.ops import (
     Apply,
     Binary,
+    Branch,
     BranchAction,
     BranchHit,
     CountDirect,
+    Emit,
     EntryId,
     Extract,
     Label,
@@ -28,6 +44,7 @@ from p4nic.ir.ops import (
     PacketLength,
     Param,
     Ref,
+    SetValid,
     Transmit,
 )
 from p4nic.ir.program import (
@@ -399,6 +416,31 @@ def test_v1model_direct_meter_puts_its_colour_into_a_field(backend: Backend) -> 
     add(running, [Exact(5)], 1)
     running.set_direct_meter(entry("t", [Exact(5)], "to"), METER)
     assert [o.sent[0][0] for o in running.process([(1, b"\x05\0\0")] * 3, 0)] == [0, 1, 2]
+
+
+def test_a_direct_meter_is_paid_although_its_fields_header_is_invalid(backend: Backend) -> None:
+    """BMv2 executes the meter, then sets the field: only the second needs the header."""
+    code: list[Op] = [
+        Extract("k"), Branch("eq", Ref("k", "b"), const(0), "unnoted"), SetValid("note"), Label("unnoted"),
+        Apply("t"), Emit("note"), Transmit(const(1)),
+    ]  # fmt: skip
+    metered = table("t", [key(Ref("k", "a"), 8)], ["to"], meter="mt", meter_result=Ref("note", "colour"))
+    running = pipeline(
+        backend,
+        swx(
+            code,
+            metadata={"out": 32},
+            types=[HeaderType("k_t", (Field("a", 8), Field("b", 16))), header_type("note_t", colour=8)],
+            headers={"k": "k_t", "note": "note_t"},
+            actions=[TO],
+            tables=[metered],
+            meters=[MeterArray("mt", "packets", table="t")],
+        ),
+    )
+    add(running, [Exact(5)], 1)
+    running.set_direct_meter(entry("t", [Exact(5)], "to"), METER)
+    frames = [(1, b"\x05\0" + bytes([noted])) for noted in (0, 0, 1)]
+    assert [o.sent[0][1] for o in running.process(frames, 0)] == [b"", b"", b"\x02"]
 
 
 # --- idle timeouts of ordinary tables ---

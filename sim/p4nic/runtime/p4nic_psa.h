@@ -46,6 +46,7 @@ COLD void clone_packet(struct worker *w, const struct ctx *c, const u8 *data, u3
     for (u32 i = 0; i < session->count; i++) {
         struct ctx *n = packet_of(w, c, data, length, c->p.passes + 1);
         n->p.resume = RESUME_EGRESS;
+        n->p.transmit = session->to[i].port;
         start_egress(n, session->to[i].port, path, session->to[i].instance, session->service);
         queue_add(&w->egress, n);
     }
@@ -57,6 +58,7 @@ COLD void to_egress(struct worker *w, const struct ctx *c, u32 port, u32 instanc
     struct ctx *n = packet_of(w, c, c->p.out, c->p.out_length, c->p.passes);
     n->s = c->s;
     n->p.resume = RESUME_EGRESS;
+    n->p.transmit = port; /* decided: what the program writes over its input changes nothing */
     start_egress(n, port, path, instance, out_class(c));
     queue_add(&w->egress, n);
 }
@@ -108,7 +110,7 @@ static void run_alone(struct worker *w, struct ctx *c, const struct input *in, s
         if (status == ST_INGRESS)
             ingress_done(w, now);
         else if (status == ST_EGRESS)
-            egress_done(w, now, leaves_by(now));
+            egress_done(w, now, (u32)now->p.transmit);
         else if (status == ST_DROPPED)
             verdict_drop(v, now->p.reason);
     }

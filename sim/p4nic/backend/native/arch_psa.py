@@ -22,12 +22,12 @@ _ERROR, _EGRESS_ERROR = "L_parser_error", "L_egress_parser_error"
 _IN, _EGRESS_IN = "ingress_parser_input", "egress_parser_input"
 _OUT, _EGRESS_OUT = "ingress_output", "egress_output"
 _CLEARED = ("class_of_service", "clone", "resubmit", "multicast_group")
+_LEAVES_BY = "(u64)p->transmit"
 _INGRESS_OUTPUTS = {
     "out_clone": "clone", "out_session": "clone_session_id", "out_drop": "drop", "out_resubmit": "resubmit",
     "out_group": "multicast_group", "out_port": "egress_port", "out_class": "class_of_service",
 }  # fmt: skip
 _EGRESS_OUTPUTS = {"egress_clone": "clone", "egress_session": "clone_session_id", "egress_drop": "drop"}
-_LEAVES = {"leaves_by": "egress_port"}
 """C functions with which the driver asks for a decision, and the field that holds it."""
 
 
@@ -97,7 +97,7 @@ class PsaArch:
 
     def effects(self, v: Variables) -> Mapping[str, Effect]:
         arrived = self._bits(v, _IN, "ingress_port", "packet_path")
-        leaving = self._bits(v, _EGRESS_IN, "egress_port", "packet_path")
+        leaving = self._bits(v, _EGRESS_IN, "packet_path")
         port = self._bits(v, "egress_deparser_input", "egress_port")
 
         def writes(header: str, *names: str) -> int:
@@ -118,8 +118,8 @@ class PsaArch:
             "egress_start": sets(writes("egress_input", "egress_timestamp", "parser_error")),
             "egress_error": sets(writes("egress_input", "parser_error")),
             "egress_parsed": sets(started, leaving),
-            "egress_end": sets(port, leaving),
-            "egress_send": Effect(self._bits(v, _EGRESS_OUT, *_EGRESS_OUTPUTS.values()) | leaving),
+            "egress_end": sets(port),
+            "egress_send": Effect(self._bits(v, _EGRESS_OUT, *_EGRESS_OUTPUTS.values())),
             "stop": Effect(),
         }
 
@@ -182,14 +182,12 @@ class PsaArch:
                     self._set(out, _OUT, field, "0u")
                 self._set(out, _OUT, "drop", "1u")
             case "egress_parsed":
-                for field in ("egress_port", "packet_path"):
-                    self._set(out, "egress_input", field, self._get(out, _EGRESS_IN, field))
+                self._set(out, "egress_input", "egress_port", _LEAVES_BY)
+                self._set(out, "egress_input", "packet_path", self._get(out, _EGRESS_IN, "packet_path"))
                 for field in ("clone", "drop"):
                     self._set(out, _EGRESS_OUT, field, "0u")
             case "egress_end":
-                self._set(
-                    out, "egress_deparser_input", "egress_port", self._get(out, _EGRESS_IN, "egress_port")
-                )
+                self._set(out, "egress_deparser_input", "egress_port", _LEAVES_BY)
             case _:
                 self._leave(out, name)
 
@@ -223,11 +221,7 @@ class PsaArch:
             return f"c->s.{variable}" if variable in saved else ""
 
         lines = []
-        for functions, header in (
-            (_INGRESS_OUTPUTS, _OUT),
-            (_EGRESS_OUTPUTS, _EGRESS_OUT),
-            (_LEAVES, _EGRESS_IN),
-        ):
+        for functions, header in ((_INGRESS_OUTPUTS, _OUT), (_EGRESS_OUTPUTS, _EGRESS_OUT)):
             for function, name in functions.items():
                 lines += [
                     f"UNUSED static u32 {function}(const struct ctx *c)", "{",

@@ -79,6 +79,7 @@ def _on_hit(module: ModuleText, out: CodeWriter, state: State, table: MatchTable
             f"colour_direct(entry, {_unit(state, spec.meter)}, pkt.now_ns, 0)",
             2,
             spec.source,
+            effect=True,  # the bucket pays although the field cannot hold the colour
         )
 
 

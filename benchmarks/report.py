@@ -65,8 +65,8 @@ def _head(facts: Mapping[str, Any]) -> str:
     )
     if speeds := facts.get("sha256_mb_per_s"):
         told += (
-            f" The same SHA-256 before each run: {min(speeds):,.0f} to {max(speeds):,.0f} MB/s of CPU time; so"
-            " much the machine itself varied meanwhile."
+            f" The same SHA-256 before each run: {min(speeds):,.0f} to {max(speeds):,.0f} MB/s of CPU time;"
+            " so much the machine itself varied meanwhile."
         )
     if facts["quick"]:
         told += " A quick run: short trials, and not all workloads."

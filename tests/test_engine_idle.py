@@ -1,4 +1,4 @@
-"""Idle timeouts of ordinary tables: refreshed by hits, reported in the order of their deadlines, and again."""
+"""Idle timeouts of ordinary tables: refreshed by hits, told in the order of their deadlines."""
 
 from __future__ import annotations
 

@@ -17,8 +17,9 @@ from p4nic.backend.interp import InterpreterBackend
 from p4nic.backend.native import NativeBackend
 from p4nic.clock import ManualClock
 from p4nic.ir.program import ActionCall, Exact
-from p4nic.load.artifact import load_program, shipped
+from p4nic.load.artifact import load_program
 from p4nic.load.p4info import load_p4info
+from p4nic.load.shipped import shipped
 from p4nic.server.pipeline_config import PipelineConfigs
 from p4nic.target.switch import Switch
 from p4nic.target.tables import Tables

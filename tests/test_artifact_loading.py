@@ -10,8 +10,9 @@ import pytest
 from dpdk_spec_samples import NAT_P4INFO, NAT_SPEC, nat_p4info
 
 from p4nic.errors import ArtifactError
-from p4nic.load.artifact import load_config, load_program, shipped
+from p4nic.load.artifact import load_config, load_program
 from p4nic.load.p4info import check, load_p4info
+from p4nic.load.shipped import shipped
 
 CONTEXT = json.dumps({"target": "DPDK", "tables": [], "externs": []})
 

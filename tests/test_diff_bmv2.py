@@ -16,7 +16,8 @@ from p4nic.differential.engines import Engine
 from p4nic.differential.scenario import Packet, Scenario
 from p4nic.differential.scopes import with_scopes
 from p4nic.errors import InputError
-from p4nic.load.artifact import load_program, shipped
+from p4nic.load.artifact import load_program
+from p4nic.load.shipped import shipped
 
 PROGRAMS = Path(__file__).parent / "programs" / "build"
 JSON, P4INFO = PROGRAMS / "v1_arithmetic.json", PROGRAMS / "v1_arithmetic.p4info.txtpb"

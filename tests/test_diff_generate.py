@@ -15,7 +15,8 @@ from p4nic.differential.generate import next_packet, random_updates
 from p4nic.differential.scenario import Packet, Update
 from p4nic.differential.values import Values
 from p4nic.ir.program import Program
-from p4nic.load.artifact import load_program, shipped
+from p4nic.load.artifact import load_program
+from p4nic.load.shipped import shipped
 from p4nic.target.switch import Switch
 
 

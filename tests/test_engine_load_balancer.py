@@ -14,7 +14,8 @@ from ir_builders import traced
 
 from p4nic.backend.api import Backend, Entry, Options, Pipeline
 from p4nic.ir.program import ActionCall, Any, Exact, Lpm, Match, Program
-from p4nic.load.artifact import load_program, shipped
+from p4nic.load.artifact import load_program
+from p4nic.load.shipped import shipped
 
 VIP, POD, CLIENT = 0x0A600001, 0x0A010005, 0xC0A80001
 UPLINK, POD_PORT = 1, 2

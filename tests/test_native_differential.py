@@ -11,7 +11,8 @@ from p4nic.backend.api import Entry, Options
 from p4nic.backend.interp import InterpreterBackend
 from p4nic.backend.native import NativeBackend, compiler
 from p4nic.ir.program import ActionCall, Exact, Lpm, Program
-from p4nic.load.artifact import load_program, shipped
+from p4nic.load.artifact import load_program
+from p4nic.load.shipped import shipped
 
 pytestmark = pytest.mark.skipif(not compiler.compiler(), reason="there is no C compiler on this machine")
 

@@ -20,7 +20,8 @@ from native_fuzz import Pair
 from p4nic.backend.api import Options
 from p4nic.backend.interp import InterpreterBackend
 from p4nic.backend.native import NativePipeline, compiler, emit
-from p4nic.load.artifact import load_program, shipped
+from p4nic.load.artifact import load_program
+from p4nic.load.shipped import shipped
 
 files = shipped(sys.argv[1])
 program = load_program(files.paths, files.p4info)

@@ -14,9 +14,10 @@ from p4nic.clock import ManualClock
 from p4nic.errors import ArtifactError
 from p4nic.ir import verify
 from p4nic.ir.program import ActionCall, Exact
-from p4nic.load.artifact import load_program, shipped
+from p4nic.load.artifact import load_program
 from p4nic.load.p4info import check, load_p4info
 from p4nic.load.p4info_dead import with_unreachable
+from p4nic.load.shipped import shipped
 from p4nic.target.switch import Switch
 
 PROGRAMS = Path(__file__).parent / "programs" / "build"

@@ -17,8 +17,8 @@ from p4nic.backend.swx.resized import resized
 from p4nic.clock import ManualClock
 from p4nic.errors import StateError, TargetError, UnsupportedError
 from p4nic.ir.program import Exact
-from p4nic.load.artifact import shipped
 from p4nic.load.dpdk_spec import load_text
+from p4nic.load.shipped import shipped
 from p4nic.target.switch import Switch
 
 

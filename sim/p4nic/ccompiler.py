@@ -1,13 +1,14 @@
 """From C text to a shared object: the compiler that is there, and a cache by content.
 
-In: C text, flags, a folder of headers. Out: the path of a shared object. Called by `backend.native` for a
-program's unit and by `server.wire` for the bulk path's reader and writer of messages. The cache is
-`$XDG_CACHE_HOME/p4nic` (`~/.cache/p4nic`); a file's name is the hash of all that went into it, so that
-nothing in it is ever wrong, only unused.
+In: C text, flags, a folder of headers. Out: the path of a shared object, and that loaded. Called by
+`backend.native` for a program's unit and by `server.wire` for the bulk path's reader and writer of messages.
+The cache is `$XDG_CACHE_HOME/p4nic` (`~/.cache/p4nic`); a file's name is the hash of all that went into it,
+so that nothing in it is ever wrong, only unused.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shlex
@@ -18,9 +19,11 @@ import tempfile
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
+from p4nic import kept
 from p4nic.errors import P4nicError
+from p4nic.kept import cache_folder
 
 FLAGS = (
     "-std=gnu11",
@@ -58,18 +61,33 @@ def compiler() -> tuple[str, ...]:
 @cache
 def _identity(command: tuple[str, ...], headers: Path) -> str:
     """What makes two compilations the same besides the text: compiler, processor, headers."""
-    told = _call([*command, "--version"])
-    if told.returncode:
-        raise CompilerError(
-            f"{shlex.join(command)} is no C compiler: {told.stderr.strip()[:200]}; set CC to one"
-        )
-    parts = [told.stdout]
+    parts = [_version(command)]
     processor = Path("/proc/cpuinfo")
     if processor.exists():
         lines = processor.read_text("utf-8", "replace").splitlines()
         parts += sorted({line for line in lines if line.startswith(("flags", "model name", "Features"))})
     parts += [path.read_text("utf-8") for path in sorted(headers.glob("*.h"))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _version(command: tuple[str, ...]) -> str:
+    """What it says of itself. Asked again only if one of the files of the command is another than before."""
+    files = []
+    for word in command:
+        with contextlib.suppress(OSError):
+            path = Path(shutil.which(word) or word).resolve()
+            told = path.stat()
+            files.append(f"{path} {told.st_size} {told.st_mtime_ns} {told.st_ino}")
+
+    def ask() -> str:
+        told = _call([*command, "--version"])
+        if told.returncode:
+            raise CompilerError(
+                f"{shlex.join(command)} is no C compiler: {told.stderr.strip()[:200]}; set CC to one"
+            )
+        return told.stdout
+
+    return kept.made(str, kept.key("compiler", [*command, *files]), ask)
 
 
 def _call(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -79,11 +97,6 @@ def _call(command: list[str]) -> subprocess.CompletedProcess[str]:
         raise CompilerError(
             f"{command[0]} cannot be run ({error.strerror}); set CC to a C compiler"
         ) from None
-
-
-def cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "p4nic"
 
 
 def shared_object(text: str, flags: tuple[str, ...], headers: Path) -> Path:
@@ -119,3 +132,25 @@ def shared_object(text: str, flags: tuple[str, ...], headers: Path) -> Path:
         )
     Path(output.name).replace(made)  # at once: another process may be doing the same
     return made
+
+
+def load(path: Path, declarations: str) -> tuple[Any, Any]:
+    """(ffi, library) of a shared object with these functions. cffi parses the declarations once per cache."""
+    import _cffi_backend  # of cffi: what runs what its parser, thirty times slower to import, has made
+
+    def parse() -> str:
+        import cffi
+        from cffi import recompiler
+
+        ffi = cffi.FFI()
+        ffi.cdef(declarations)
+        ffi.set_source("declared", None)
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "declared.py"
+            recompiler.make_py_source(ffi, "declared", str(made))
+            return made.read_text("utf-8")
+
+    space: dict[str, Any] = {}
+    parts = [_cffi_backend.__version__, declarations]
+    exec(kept.made(str, kept.key("declared", parts), parse), space)
+    return space["ffi"], space["ffi"].dlopen(str(path))

@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cffi
-
+from p4nic import ccompiler
 from p4nic.backend.native import compiler
 from p4nic.backend.native.declarations import MEASURING
 
@@ -59,6 +58,4 @@ def library() -> tuple[Any, Any]:
     """(ffi, library); CompilerError if it cannot be compiled."""
     folder = Path(__file__).parent / "c"
     text = _HEAD + "\n".join((folder / name).read_text("utf-8") for name in FILES)
-    ffi = cffi.FFI()
-    ffi.cdef(_DECLARATIONS)
-    return ffi, ffi.dlopen(str(compiler.shared_object(text, ("-O3",))))
+    return ccompiler.load(compiler.shared_object(text, ("-O3",)), _DECLARATIONS)

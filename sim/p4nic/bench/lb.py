@@ -20,7 +20,8 @@ from p4nic.bench import csource, programs
 from p4nic.bench.api import FrameSize, Options
 from p4nic.bench.traffic import BURST, LINE, Traffic
 from p4nic.ir.program import Exact, Lpm, Match, Program
-from p4nic.load.artifact import load_program, shipped
+from p4nic.load.known import load_known
+from p4nic.load.shipped import shipped
 
 Kind = Literal["spec", "json"]
 SYN, ACK = 0x02, 0x10
@@ -206,7 +207,7 @@ def flow_entries(made: Program, flow: int) -> Iterator[Entry]:
 def program(kind: Kind = "spec") -> Program:
     """The shipped load balancer, verified."""
     files = shipped(kind)
-    return load_program(files.paths, files.p4info)
+    return load_known(files.paths, files.p4info)
 
 
 def table_sizes(flows: int) -> dict[str, int]:

@@ -11,14 +11,14 @@ from pathlib import Path
 from p4nic.backend.api import Entry
 from p4nic.errors import ArtifactError
 from p4nic.ir.program import ActionCall, Any, Match, Program
-from p4nic.load.artifact import load_program
+from p4nic.load.known import load_known
 
 
 @cache
 def load(name: str) -> Program:
     """The `.spec` of that name."""
     artifact, info = files(name, "spec")
-    return load_program([artifact], info)
+    return load_known([artifact], info)
 
 
 def files(name: str, suffix: str) -> tuple[Path, Path]:

@@ -29,7 +29,7 @@ from p4nic.clock import RealClock
 from p4nic.differential.bmv2 import bmv2_on_interfaces
 from p4nic.differential.scenario import Update
 from p4nic.errors import P4nicError, TargetError
-from p4nic.load.artifact import shipped
+from p4nic.load.shipped import shipped
 
 _serial = count()
 _CHILD = """from p4nic.bench.wired import child

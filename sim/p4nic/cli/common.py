@@ -78,9 +78,9 @@ def add_switch_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load(args: argparse.Namespace) -> Program:
     """The program of `args.artifact`, verified."""
-    from p4nic.load.artifact import load_program
+    from p4nic.load.known import load_known
 
-    return load_program(args.artifact, args.p4info)
+    return load_known(args.artifact, args.p4info)
 
 
 def options(args: argparse.Namespace, program: Program) -> Options:

@@ -108,7 +108,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _take_json(args: argparse.Namespace) -> None:
     """BMv2 runs the shipped load balancer's JSON."""
-    from p4nic.load.artifact import shipped
+    from p4nic.load.shipped import shipped
 
     files = shipped("json")
     args.artifact, args.p4info = list(files.paths), files.p4info

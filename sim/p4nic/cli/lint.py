@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from p4nic.lint.targets import lint
-    from p4nic.load.artifact import shipped
+    from p4nic.load.shipped import shipped
 
     paths, p4info = args.artifact, args.p4info
     if not paths:

@@ -178,8 +178,8 @@ def _workers(args: argparse.Namespace, specs: list[PortSpec], switch: Switch) ->
 
 
 def _p4info(args: argparse.Namespace) -> P4Info:
-    from p4nic.load.artifact import shipped
     from p4nic.load.p4info import load_p4info
+    from p4nic.load.shipped import shipped
 
     path = args.p4info or (shipped().p4info if not args.artifact else None)
     if path is None:
@@ -300,7 +300,7 @@ def _limits(args: argparse.Namespace) -> Limits:
 
 def _device_config(args: argparse.Namespace) -> bytes:
     """What a client reads back as the device config: the program's own file."""
-    from p4nic.load.artifact import shipped
+    from p4nic.load.shipped import shipped
 
     if args.empty:
         return b""

@@ -275,7 +275,7 @@ class Block:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Program:
     """Everything an artifact says."""
 

@@ -23,6 +23,7 @@ from p4nic.load.bmv2.pna_side import Timers, is_side, read_side
 from p4nic.load.files import decode, read_bytes
 from p4nic.load.p4info_check import check
 from p4nic.load.p4info_dead import with_unreachable
+from p4nic.load.shipped import shipped
 from p4nic.load.spec.const_entries import EntriesFile
 from p4nic.load.spec.context import Context, is_context, read_context
 
@@ -44,34 +45,6 @@ _P4INFO_WORDS = (
     *(b"pkg_info", b"tables", b"actions", b"action_profiles", b"counters", b"direct_counters", b"meters"),
     *(b"direct_meters", b"controller_packet_metadata", b"value_sets", b"registers", b"digests", b"type_info"),
 )
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Shipped:
-    """Files of the load balancer that comes with p4nic: what to give `load_program`, and the P4Info."""
-
-    paths: tuple[Path, ...]
-    p4info: Path
-
-
-def shipped(kind: Literal["spec", "json"] = "spec") -> Shipped:
-    """The load balancer as p4c-dpdk (PNA) or p4c-bm2-ss (v1model) compiled it; ArtifactError if the files
-    are missing."""
-    names = {
-        "spec": (("k8s_lb.spec", "k8s_lb.context.json"), "k8s_lb.pna.p4info.txtpb"),
-        "json": (("k8s_lb.json",), "k8s_lb.v1model.p4info.txtpb"),
-    }
-    files, p4info = names[kind]
-    package = Path(__file__).resolve().parents[1]
-    # A wheel carries the files inside the package; a checkout has them where `make pipeline` writes them.
-    for folder in (package / "shipped", package.parents[1] / "pipeline" / "build"):
-        if (folder / files[0]).is_file() and (folder / p4info).is_file():
-            return Shipped(tuple(folder / f for f in files if (folder / f).is_file()), folder / p4info)
-    raise ArtifactError(
-        f"{files[0]} and {p4info} of the shipped load balancer are missing; run `make pipeline` "
-        f"or name an artifact"
-    )
 
 
 def load_program(paths: Sequence[Path], p4info: Path | None = None) -> Program:

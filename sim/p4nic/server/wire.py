@@ -16,8 +16,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, final
 
-import cffi
-
 from p4nic import ccompiler
 from p4nic.backend.api import Place, RowLayout
 from p4nic.errors import P4nicError
@@ -79,9 +77,7 @@ class _Library:
         except P4nicError as error:
             log.warning("large writes and reads take the slow way: %s", error)
             return
-        ffi = cffi.FFI()
-        ffi.cdef(_DECLARATIONS)
-        self.loaded = ffi, ffi.dlopen(str(path))
+        self.loaded = ccompiler.load(path, _DECLARATIONS)
 
 
 library = _Library()

@@ -8,8 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cffi
-
 from p4nic import ccompiler
 from p4nic.backend.native.declarations import DECLARATIONS
 from p4nic.ccompiler import FLAGS, CompilerError, compiler
@@ -29,6 +27,4 @@ def shared_object(text: str, extra: tuple[str, ...] = ()) -> Path:
 
 def load(path: Path) -> tuple[Any, Any]:
     """(ffi, library)."""
-    ffi = cffi.FFI()
-    ffi.cdef(DECLARATIONS)
-    return ffi, ffi.dlopen(str(path))
+    return ccompiler.load(path, DECLARATIONS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never, final
 
+from p4nic.backend.native.described import Numbers
 from p4nic.backend.native.emit_compute import hash_text
 from p4nic.backend.native.expr import Writer, literal
 from p4nic.backend.native.flat import Find, Key, Scope, Site
@@ -23,21 +24,6 @@ StateOp = (
     ops.Learn | ops.Rearm | ops.Forget | ops.EntryId | ops.Count | ops.CountDirect | ops.Meter
     | ops.RegisterRead | ops.RegisterWrite | ops.RegisterAdd | ops.Random | ops.Digest | ops.LogMessage |
     ops.Assert )  # fmt: skip
-
-
-@final
-class Numbers:
-    """What has which number in the emitted C."""
-
-    def __init__(self, program: Program) -> None:
-        self.tables = {name: i for i, name in enumerate(program.tables)}
-        self.actions = {name: i for i, name in enumerate(program.actions)}
-        self.counters = {name: i for i, name in enumerate(program.counters)}
-        self.meters = {name: i for i, name in enumerate(program.meters)}
-        self.registers = {name: i for i, name in enumerate(program.registers)}
-        self.profiles = {name: i for i, name in enumerate(program.action_profiles)}
-        self.digests = {name: i for i, name in enumerate(program.digests)}
-        self.value_sets = {name: i for i, name in enumerate(program.value_sets)}
 
 
 @final

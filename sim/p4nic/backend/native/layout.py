@@ -66,6 +66,10 @@ class Packing:
         self._plain = order == list(range(len(fields)))
         self._wide = any(storage(w) == 16 for _, w in fields)
 
+    def __reduce__(self) -> tuple[type[Packing], tuple[str, list[tuple[str, int]]]]:
+        """For `kept`: widths make it."""
+        return Packing, ("", [(m.name, m.width) for m in self.members])
+
     def pack(self, values: Sequence[int]) -> bytes:
         """The values as they lie in memory."""
         if not self._wide:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, final
 
+from p4nic import kept
 from p4nic.backend.api import (
     Alike,
     CloneSession,
@@ -29,13 +30,12 @@ from p4nic.backend.api import (
     TraceEvent,
 )
 from p4nic.backend.native import compiler
-from p4nic.backend.native.emit_state import Numbers
+from p4nic.backend.native.described import MAX_PROFILES, Numbers, Unit
 from p4nic.backend.native.forwarding import NativeForwarding
 from p4nic.backend.native.measuring import LATENCY_STEPS, MAX_ROUNDS, Frames, Timing, in_c, timing
 from p4nic.backend.native.messages import DIGEST, decode, decode_outcomes, log_message
 from p4nic.backend.native.rows import Rows
 from p4nic.backend.native.tables import NativeTable, value_and_mask
-from p4nic.backend.native.unit import MAX_PROFILES, Unit, make_unit
 from p4nic.backend.native.workers import Workers
 from p4nic.bits import mask, wrap
 from p4nic.errors import ErrorKind, StateError, UnsupportedError
@@ -479,9 +479,17 @@ class NativeBackend:
 
 
 def emit(program: Program, options: Options) -> Unit:
-    """The C of a program, without compiling it."""
+    """The C of a program, without compiling it; from the cache if the program is a known one."""
     if options.semantics is Semantics.DPDK:
         raise UnsupportedError("--semantics dpdk runs on the interpreter only: use --backend interp")
     if sys.byteorder != "little":
         raise UnsupportedError("the native backend needs a little-endian machine; use --backend interp")
-    return make_unit(program, {t.name: table_size(options, t.name, t.size) for t in program.tables.values()})
+    sizes = {t.name: table_size(options, t.name, t.size) for t in program.tables.values()}
+
+    def make() -> Unit:
+        from p4nic.backend.native.unit import make_unit
+
+        return make_unit(program, sizes)
+
+    name = kept.name_of(program)
+    return make() if name is None else kept.made(Unit, kept.key("unit", [name, repr(sizes)]), make)

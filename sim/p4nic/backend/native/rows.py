@@ -12,9 +12,9 @@ from typing import Any, final
 from weakref import finalize
 
 from p4nic.backend.api import ROW_HEAD, Place, RowLayout
+from p4nic.backend.native.described import TableLayout
 from p4nic.backend.native.layout import Packing, storage
 from p4nic.backend.native.tables import NativeTable
-from p4nic.backend.native.unit import TableLayout
 from p4nic.backend.native.workers import Workers
 
 STRETCH = 2048

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, assert_never, final
 
 from p4nic.backend.api import ActionSet, Entry, EntryState, GroupRef, MemberRef, Origin
+from p4nic.backend.native.described import TableLayout
 from p4nic.backend.native.layout import Packing
-from p4nic.backend.native.unit import TableLayout
 from p4nic.bits import mask, prefix_mask
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir import program as ir

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import final
 
 from p4nic.backend.native import emit_headers
@@ -20,6 +19,7 @@ from p4nic.backend.native.arch_pna import PnaArch
 from p4nic.backend.native.arch_psa import PsaArch
 from p4nic.backend.native.arch_swx import SwxArch
 from p4nic.backend.native.arch_v1model import V1ModelArch
+from p4nic.backend.native.described import TableLayout, Unit
 from p4nic.backend.native.emit_flow import BodyWriter
 from p4nic.backend.native.flat import Flattener, Hook, Site
 from p4nic.backend.native.flow import Analysis
@@ -30,36 +30,10 @@ from p4nic.ir import ops
 from p4nic.ir.program import Program, Table
 
 MAX_KEY_BYTES = 256
-MAX_PROFILES = 255
-"""Timeouts a learner may choose from: MAX_PROFILES of p4nic_table.h."""
 ENTRY_HEAD = 32
 """Bytes of `struct entry`."""
 SUSPEND_SIZE = 8192
 """A speculative packet may wait at exact tables that can hold this many entries."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TableLayout:
-    """Bytes of one table's entries: head, key, arguments, and both bounds of the key where it has ranges."""
-
-    key: Packing
-    args: int
-    size: int
-    ranges: tuple[int, ...]
-    exact: bool
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """The C text and its meaning."""
-
-    text: str
-    tables: Mapping[str, TableLayout]
-    actions: Mapping[str, Packing]
-    reasons: tuple[str, ...]
-    messages: tuple[str, ...]
 
 
 def table_layout(program: Program, table: Table, actions: Mapping[str, Packing]) -> TableLayout:

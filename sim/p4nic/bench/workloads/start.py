@@ -16,7 +16,7 @@ from typing import NamedTuple
 from p4nic.backend.api import Backend
 from p4nic.bench import lb
 from p4nic.bench.api import NOW_NS, BenchError, Measured, Options, Progress, Result, round_to
-from p4nic.load.artifact import shipped
+from p4nic.load.shipped import shipped
 
 NAME = "start"
 ABOUT = "artifact to first packet, in fresh processes: cold, and from the cache"

@@ -267,7 +267,9 @@ class FakePipeline:
         else:
             self.member_calls[profile, member_id] = call
 
-    def set_group(self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None) -> None:
+    def set_group(
+        self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None, random: bool = False
+    ) -> None:
         if members is None:
             del self.group_weights[profile, group_id]
         else:

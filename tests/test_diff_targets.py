@@ -73,8 +73,8 @@ class Chooser:
             def __getattr__(self, name: str) -> Anything:
                 return getattr(pipeline, name)
 
-            def set_group(self, profile: str, group: int, members: Anything) -> None:
-                honest(profile, group, members[-1:] if members else members)
+            def set_group(self, profile: str, group: int, members: Anything, random: bool = False) -> None:
+                honest(profile, group, members[-1:] if members else members, random)
 
             def process(self, packets: Sequence[tuple[int, bytes]], now_ns: int) -> list[Outcome]:
                 return [change(outcome) for outcome in process(packets, now_ns)]

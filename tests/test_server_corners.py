@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from p4runtime_peer import (
+    Artifact,
     Client,
     ServerUnderTest,
     arbitration,
@@ -21,10 +22,12 @@ from p4runtime_peer import (
 )
 from server_backends import BACKENDS
 
+from p4nic.load.artifact import load_config
+from p4nic.load.p4info import decode_p4info
 from p4nic.server.access import Access
 from p4nic.server.arbitration import ArbitrationRefused
 from p4nic.server.sessions import Sessions
-from p4rt import p4r, stratum_role
+from p4rt import p4i, p4r, stratum_role
 
 NOT_FOUND, ALREADY_EXISTS = 5, 6
 
@@ -100,6 +103,33 @@ def test_action_of_the_default_entry_in_an_entry() -> None:
         assert answers[1][1].startswith(
             'table Lb.service_vip: action "Lb.uplink" is not one of its actions; '
         )
+
+
+def test_scopes_that_only_the_p4info_tells() -> None:
+    """BMv2's JSON has no `@tableonly` and `@defaultonly`: PERMISSION_DENIED all the same (§9.1.2)."""
+    message = p4i.P4Info()
+    message.CopyFrom(packet_io().info.message)
+    ids = {a.preamble.name: a.preamble.id for a in message.actions}
+    (table,) = (t for t in message.tables if t.preamble.name == "Switch.l2")
+    for ref in table.action_refs:
+        if ref.id == ids["Switch.to_cpu"]:
+            ref.scope = p4i.ActionRef.DEFAULT_ONLY
+        elif ref.id == ids["Switch.forward"]:
+            ref.scope = p4i.ActionRef.TABLE_ONLY
+    info = decode_p4info(message)
+    program = load_config(packet_io().path.read_bytes(), info)
+    with ServerUnderTest(Artifact(packet_io().path, packet_io().p4info_path, program, info)) as server:
+        client, names = server.primary(), server.names
+        client.write(insert(names.entry("Switch.l2", {"dst": 1}, "Switch.forward", {"port": 1})))
+        client.write(
+            modify(names.entry("Switch.l2", None, "Switch.to_cpu", {"reason": 1}, is_default_action=True))
+        )
+        entry = names.entry("Switch.l2", {"dst": 2}, "Switch.to_cpu", {"reason": 1})
+        default = names.entry("Switch.l2", None, "Switch.forward", {"port": 1}, is_default_action=True)
+        assert client.refused(insert(entry), modify(default)) == [
+            ("PERMISSION_DENIED", "table Switch.l2: action Switch.to_cpu is for the default entry only"),
+            ("PERMISSION_DENIED", "table Switch.l2: action Switch.forward cannot be the default action"),
+        ]
 
 
 # --- arbitration (§5) ---------------------------------------------------------------------------------------

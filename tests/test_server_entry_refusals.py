@@ -126,10 +126,11 @@ REFUSED = [
         f"{L2}: time_since_last_hit can be read, not written; leave it unset",
     ),
     (
-        insert(l2(meter_counter_data={})),
-        "UNIMPLEMENTED",
-        f"{L2}: meters do not count by colour here; leave meter_counter_data unset",
+        insert(l2(meter_counter_data={"yellow": {"packet_count": 3}})),
+        "INVALID_ARGUMENT",
+        f"{L2}: yellow counts 3 packets and 0 bytes; a client can only set them to 0",
     ),
+    (insert(l2(meter_counter_data={})), "INVALID_ARGUMENT", f"{L2} has no direct meter"),
     (insert(l2(meter_config={})), "INVALID_ARGUMENT", f"{L2} has no direct meter"),
     (
         insert(l2(priority=1)),
@@ -201,9 +202,9 @@ REFUSED = [
     ),
     (modify(default(idle_timeout_ns=1)), "INVALID_ARGUMENT", f"{L2}: the default entry does not age;"),
     (
-        modify(default(counter_data={})),
-        "UNIMPLEMENTED",
-        f"{L2}: the default entry has no counter or meter of its own here",
+        modify(default(counter_data={"packet_count": -1})),
+        "OUT_OF_RANGE",
+        f"{L2}, direct counter: -1 packets is not in 0..{(1 << 63) - 1}",
     ),
     (
         modify(NAMES.entry("Switch.l2_source", None, "NoAction", is_default_action=True)),

@@ -248,10 +248,16 @@ REFUSED = [
         "2147483648, more than 65536; use coarser weights",
     ),
     (
-        {"sum_of_members": {}},
-        insert(one_shot(1, size_semantics=p4r.ActionProfileActionSet.SUM_OF_WEIGHTS)),
-        "UNIMPLEMENTED: table Switch.ecmp: the action selector's sizes are sums of members, which one group "
-        "cannot change; leave size_semantics out or set SUM_OF_MEMBERS",
+        {"sum_of_members": {}, "max_group_size": 2},
+        insert(one_shot(1, 2, size_semantics=p4r.ActionProfileActionSet.SUM_OF_WEIGHTS)),
+        "INVALID_ARGUMENT: table Switch.ecmp, one-shot action set: the weights add up to 3, more than "
+        "max_group_size 2",
+    ),
+    (
+        {"max_group_size": 2},
+        insert(one_shot(9, 9, 9, size_semantics=p4r.ActionProfileActionSet.SUM_OF_MEMBERS)),
+        "INVALID_ARGUMENT: table Switch.ecmp, one-shot action set: the number of members is 3, more than "
+        "max_group_size 2",
     ),
 ]
 

@@ -13,7 +13,16 @@ from conformance.engine_fuzz.draw import Draw
 from conformance.engine_fuzz.frames import changed, random_frame
 from conformance.engine_fuzz.matches import random_key
 from conformance.engine_fuzz.program import Made
-from p4nic.backend.api import CloneSession, Entry, GroupRef, MemberRef, MeterConfig, Replica
+from p4nic.backend.api import (
+    CloneSession,
+    DefaultOf,
+    Entry,
+    GroupRef,
+    MemberRef,
+    MeterConfig,
+    MeterIndex,
+    Replica,
+)
 from p4nic.ir.program import ActionCall, ActionRef, Any, Exact, Match, Program, Range, Table, Ternary
 
 Packet = tuple[int, bytes]
@@ -199,12 +208,22 @@ class LifeMaker:
             cir, cburst = draw.below(2000), draw.below(300)
             config = MeterConfig(kind, cir, cburst, cir + draw.below(2000), draw.below(600))
         if meter.table is None:
-            return [Step("set_meter", (meter.name, draw.below(meter.size), config))]
+            cell = draw.below(meter.size)
+            read = Step("marks", (MeterIndex(meter.name, cell),))
+            return [read, Step("set_meter", (meter.name, cell, config))] if draw.chance(0.6) else [read]
+        if draw.chance(0.3):
+            read = Step("marks", (DefaultOf(meter.table),))
+            return [read, Step("set_default_meter", (meter.table, config))]
         entries = [e for e in self.known if e.table == meter.table]
         if not entries:
             return []
         entry = draw.pick(entries)
-        return [Step("set_direct_meter", (entry, config)), Step("direct_meter", (entry,))]
+        return [
+            Step("marks", (entry,)),
+            Step("set_direct_meter", (entry, config)),
+            Step("direct_meter", (entry,)),
+            Step("default_counter", (meter.table,)),
+        ]
 
     def _value_set(self) -> Step:
         draw, width = self.draw, self.program.value_sets["vs"].widths[0]

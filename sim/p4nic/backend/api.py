@@ -86,9 +86,15 @@ class WeightedAction:
 @dataclass(frozen=True, slots=True)
 class ActionSet:
     """The one-shot way to fill an action selector. `target.tables` keeps it: a Pipeline is given a GroupRef
-    instead, never this."""
+    instead, never this.
+
+    `random`: each packet draws an action anew. `sizes` says what of it counts against the profile's sizes,
+    None being as the profile does.
+    """
 
     actions: tuple[WeightedAction, ...]
+    random: bool = False
+    sizes: Literal["weights", "members"] | None = None
 
 
 Origin = Literal["control", "learned", "const"]
@@ -137,6 +143,40 @@ class MeterConfig:
     cburst: int
     pir: int
     pburst: int
+
+
+Count = tuple[int, int]
+"""(packets, bytes)."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What a meter has coloured green, yellow and red."""
+
+    green: Count = (0, 0)
+    yellow: Count = (0, 0)
+    red: Count = (0, 0)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class DefaultOf:
+    """The default entry of a table, as the owner of a direct counter and meter."""
+
+    table: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MeterIndex:
+    """A cell of an indexed meter."""
+
+    meter: str
+    index: int
+
+
+MeterPlace = MeterIndex | Entry | DefaultOf
 
 
 @final
@@ -272,8 +312,11 @@ class Pipeline(Protocol):
         """Add, change, or (None) remove."""
         ...
 
-    def set_group(self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None) -> None:
-        """Members as (member id, weight); None removes the group."""
+    def set_group(
+        self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None, random: bool = False
+    ) -> None:
+        """Members as (member id, weight); None removes the group. `random`: each packet draws its place
+        anew, as a Random instruction would; else the selector's hash chooses."""
         ...
 
     # arrays
@@ -319,6 +362,28 @@ class Gated(Protocol):
     def resume(self) -> None:
         """All changes so far are visible; packets go on."""
         ...
+
+
+@runtime_checkable
+class ColourCounting(Protocol):
+    """What a Pipeline has besides, if its meters count what they have coloured: packets, and bytes whatever
+    the meter's unit. A meter without a configuration counts too. The counts live as long as what they belong
+    to."""
+
+    def marks(self, place: MeterPlace) -> Marks: ...
+    def set_marks(self, place: MeterPlace, marks: Marks) -> None: ...
+
+
+@runtime_checkable
+class DefaultResources(Protocol):
+    """What a Pipeline has besides, if default entries have a direct counter and meter of their own. A miss
+    uses them as a hit uses those of its entry; but v1model's meter, unless configured, leaves the field of
+    its colour alone, as BMv2 does on every miss."""
+
+    def default_counter(self, table: str) -> Count: ...
+    def set_default_counter(self, table: str, packets: int, bytes_: int) -> None: ...
+    def default_meter(self, table: str) -> MeterConfig | None: ...
+    def set_default_meter(self, table: str, config: MeterConfig | None) -> None: ...
 
 
 @final

@@ -514,7 +514,8 @@ class Count:
 @final
 @dataclass(frozen=True, slots=True)
 class CountDirect:
-    """Add to the direct counter of the entry the last lookup hit."""
+    """Add to the direct counter of the entry the last lookup hit; on a miss, in the default action alone, to
+    the default entry's."""
 
     counter: str
     packets: Operand | None
@@ -525,8 +526,8 @@ class CountDirect:
 @final
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """dst = colour (0 green, 1 yellow, 2 red) of this packet at `index` of a meter; `index` None is the hit
-    entry's direct meter.
+    """dst = colour (0 green, 1 yellow, 2 red) of this packet at `index` of a meter; `index` None is the
+    direct meter of the entry hit, or on a miss, in the default action alone, of the default entry.
 
     `length` None means the received length; `color` None means colour-blind.
     """

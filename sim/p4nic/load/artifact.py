@@ -116,7 +116,7 @@ def _load(
         program = dpdk_spec.load_text(text, name, info, context, entries)
     if info is not None:
         check(program, info)  # first: a foreign P4Info is the user's mistake, and would not verify either
-        program = _with_group_rules(program, info)
+        program = _with_scopes(_with_group_rules(program, info), info)
     try:
         verify.check(program)
     except VerifyError as error:
@@ -140,6 +140,18 @@ def _with_group_rules(program: Program, info: P4Info) -> Program:
                 weights_disallowed=told.weights_disallowed,
             )
     return replace(program, action_profiles=MappingProxyType(profiles))
+
+
+def _with_scopes(program: Program, info: P4Info) -> Program:
+    """`@tableonly` and `@defaultonly`, of which BMv2's JSON says nothing."""
+    tables = dict(program.tables)
+    for told in info.tables.values():
+        scopes = {ref.action: ref.scope for ref in told.actions if ref.scope != "both"}
+        if scopes and told.name in tables:
+            table = tables[told.name]
+            refs = tuple(replace(ref, scope=scopes.get(ref.action, ref.scope)) for ref in table.actions)
+            tables[told.name] = replace(table, actions=refs)
+    return replace(program, tables=MappingProxyType(tables))
 
 
 def _optional_keys(info: P4Info | None) -> frozenset[tuple[str, str]]:

@@ -204,8 +204,6 @@ API int p4_is_live(struct engine *e, u32 table, u32 id);
 API u32 p4_count(struct engine *e, u32 table);
 API void p4_set_default(struct engine *e, u32 table, u32 action, const u8 *args, u32 args_bytes);
 API void p4_set_entry_counter(struct engine *e, u32 table, u32 id, u64 packets, u64 bytes);
-API void p4_set_entry_meter(
-    struct engine *e, u32 table, u32 id, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst);
 API int p4_next_expiry(struct engine *e, u64 *deadline);
 API i64 p4_expire(struct engine *e, u64 now_ns, u32 *table);
 
@@ -253,8 +251,6 @@ i64 p4_insert(
         entry_unmake(t, x);
         return -3;
     }
-    if (t->meters)
-        memset(&t->meters[id], 0, sizeof t->meters[id]);
     e->sequences++;
     arm(t, x);
     return id;
@@ -347,11 +343,6 @@ void p4_set_entry_counter(struct engine *e, u32 table, u32 id, u64 packets, u64 
     entry_cells_clear(e, table, id);
     x->packets = packets;
     x->bytes = bytes;
-}
-
-void p4_set_entry_meter(struct engine *e, u32 table, u32 id, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst)
-{
-    meter_set(&e->tables[table].meters[id], kind, cir, cburst, pir, pburst);
 }
 
 int p4_next_expiry(struct engine *e, u64 *deadline)

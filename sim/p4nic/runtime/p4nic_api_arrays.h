@@ -3,10 +3,15 @@
 #define P4NIC_API_ARRAYS_H
 
 API void p4_set_member(struct engine *e, u32 profile, u32 id, i64 action, const u8 *args, u32 args_bytes);
-API void p4_set_group(struct engine *e, u32 profile, u32 id, const u32 *slots, i64 count);
+API void p4_set_group(struct engine *e, u32 profile, u32 id, const u32 *slots, i64 count, u32 drawn);
 API void p4_counter(struct engine *e, u32 counter, u64 index, u64 *out);
 API void p4_set_counter(struct engine *e, u32 counter, u64 index, u64 packets, u64 bytes);
-API void p4_set_meter(struct engine *e, u32 meter, u64 index, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst);
+API void p4_default_counter(struct engine *e, u32 table, u64 *out);
+API void p4_set_default_counter(struct engine *e, u32 table, u64 packets, u64 bytes);
+API void p4_set_meter(
+    struct engine *e, u32 place, u32 number, u64 index, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst);
+API void p4_marks(struct engine *e, u32 place, u32 number, u64 index, u64 *out);
+API void p4_set_marks(struct engine *e, u32 place, u32 number, u64 index, const u64 *marks);
 API void p4_register(struct engine *e, u32 reg, u64 index, u64 *out);
 API void p4_set_register(struct engine *e, u32 reg, u64 index, u64 low, u64 high);
 API void p4_set_value_set(struct engine *e, u32 set, const u64 *words, u32 members, u32 keys);
@@ -31,7 +36,7 @@ void p4_set_member(struct engine *e, u32 profile, u32 id, i64 action, const u8 *
     idmap_put(&e->profiles[profile].members, id, m);
 }
 
-void p4_set_group(struct engine *e, u32 profile, u32 id, const u32 *slots, i64 count)
+void p4_set_group(struct engine *e, u32 profile, u32 id, const u32 *slots, i64 count, u32 drawn)
 {
     struct member_group *g = NULL;
     if (count >= 0) {
@@ -39,6 +44,7 @@ void p4_set_group(struct engine *e, u32 profile, u32 id, const u32 *slots, i64 c
         if (g == NULL)
             abort();
         g->count = (u32)count;
+        g->drawn = drawn;
         if (count)
             memcpy(g->slots, slots, (size_t)count * sizeof *slots);
     }
@@ -58,10 +64,52 @@ void p4_set_counter(struct engine *e, u32 counter, u64 index, u64 packets, u64 b
         e->workers[n]->cells[counter][index] = n ? (struct cell){0, 0} : (struct cell){packets, bytes};
 }
 
-void p4_set_meter(struct engine *e, u32 meter, u64 index, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst)
+void p4_default_counter(struct engine *e, u32 table, u64 *out)
 {
-    if (index < e->meters[meter].size)
-        meter_set(&e->meters[meter].cells[index], kind, cir, cburst, pir, pburst);
+    out[0] = out[1] = 0;
+    for (u32 n = 0; n < e->worker_count; n++)
+        cell_add(out, &e->workers[n]->default_cells[table]);
+}
+
+void p4_set_default_counter(struct engine *e, u32 table, u64 packets, u64 bytes)
+{
+    for (u32 n = 0; n < e->worker_count; n++)
+        e->workers[n]->default_cells[table] = n ? (struct cell){0, 0} : (struct cell){packets, bytes};
+}
+
+/* Where a meter is: in an array, or a table's (`number`) direct one of an entry or of the default entry. */
+enum { METER_INDEXED, METER_OF_ENTRY, METER_OF_DEFAULT };
+
+COLD struct meter *meter_at(struct engine *e, u32 place, u32 number, u64 index)
+{
+    if (place == METER_INDEXED)
+        return index < e->meters[number].size ? &e->meters[number].cells[index] : NULL;
+    return place == METER_OF_ENTRY ? &e->tables[number].meters[index] : &e->default_meters[number];
+}
+
+void p4_set_meter(
+    struct engine *e, u32 place, u32 number, u64 index, u32 kind, u64 cir, u64 cburst, u64 pir, u64 pburst)
+{
+    struct meter *m = meter_at(e, place, number, index);
+    if (m)
+        meter_set(m, kind, cir, cburst, pir, pburst);
+}
+
+void p4_marks(struct engine *e, u32 place, u32 number, u64 index, u64 *out)
+{
+    const struct meter *m = meter_at(e, place, number, index);
+    memset(out, 0, sizeof m->marked);
+    control_lock(e);
+    if (m)
+        memcpy(out, m->marked, sizeof m->marked);
+    control_unlock(e);
+}
+
+void p4_set_marks(struct engine *e, u32 place, u32 number, u64 index, const u64 *marks)
+{
+    struct meter *m = meter_at(e, place, number, index);
+    if (m)
+        memcpy(m->marked, marks, sizeof m->marked);
 }
 
 void p4_register(struct engine *e, u32 reg, u64 index, u64 *out)

@@ -3,6 +3,7 @@
 #ifndef P4NIC_CHANGE_H
 #define P4NIC_CHANGE_H
 #include "p4nic_ageing.h"
+#include "p4nic_meter.h"
 
 #ifndef FAR_BYTES
 #define FAR_BYTES (256u << 10) /* tables beyond this miss the second-level cache often enough to prefetch */
@@ -253,6 +254,8 @@ UNUSED static struct entry *entry_take(struct table *t, const void *key)
     e->live = 1; /* the slot stays: its list may still have the number from an earlier life */
     e->packets = e->bytes = 0;
     memcpy(key_of(e), key, t->key_size);
+    if (unlikely(t->meters != NULL))
+        memset(&t->meters[id], 0, sizeof t->meters[id]);
     return e;
 }
 

@@ -32,6 +32,7 @@ struct member {
 };
 struct member_group {
     u32 count;
+    u32 drawn; /* each packet draws its slot; else the hash chooses */
     u32 slots[];
 };
 struct profile {
@@ -95,6 +96,7 @@ struct engine {
     struct table tables[N_TABLES + 1];
     struct counter_array counters[N_COUNTERS + 1];
     struct meter_array meters[N_METERS + 1];
+    struct meter default_meters[N_TABLES + 1]; /* direct meters of default entries */
     struct register_array registers[N_REGISTERS + 1];
     struct profile profiles[N_PROFILES + 1];
     struct value_set value_sets[N_VALUE_SETS + 1];
@@ -123,12 +125,20 @@ UNUSED static u64 random_between(struct engine *e, u64 low, u64 high)
 
 UNUSED static u32 colour_indexed(struct meter_array *m, u64 index, u64 length, u64 now_ns, u32 before)
 {
-    return index < m->size ? meter_colour(&m->cells[index], m->by_packets ? 1 : length, now_ns, before) : before;
+    if (index >= m->size)
+        return before;
+    return meter_mark(&m->cells[index], m->by_packets ? 1 : length, length, now_ns, before);
 }
 
-UNUSED static u32 colour_direct(struct table *t, void *entry, u64 amount, u64 now_ns, u32 before)
+/* By the entry that was hit, or on a miss by the default entry; an entry that the packet has forgotten keeps the
+ * colour. */
+UNUSED static u32 colour_direct(
+    struct engine *e, u32 table, void *entry, u32 hit, u64 amount, u64 length, u64 now_ns, u32 before)
 {
-    return entry && t->meters ? meter_colour(&t->meters[id_of(t, entry)], amount, now_ns, before) : before;
+    struct table *t = &e->tables[table];
+    if (!entry && hit)
+        return before;
+    return meter_mark(entry ? &t->meters[id_of(t, entry)] : &e->default_meters[table], amount, length, now_ns, before);
 }
 
 UNUSED static int value_set_has(const struct value_set *set, const u128 *values, u32 keys)

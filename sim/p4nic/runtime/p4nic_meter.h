@@ -12,6 +12,7 @@ struct meter {
     u64 since;
     u64 cir, cburst, pir, pburst;
     u64 kind;
+    u64 marked[3][2]; /* packets and bytes of each colour */
 };
 
 INLINE u128 at_most(u128 value, u64 burst)
@@ -62,6 +63,16 @@ UNUSED static u32 meter_colour(struct meter *m, u64 amount, u64 now_ns, u32 befo
         return YELLOW;
     }
     return RED;
+}
+
+UNUSED static u32 meter_mark(struct meter *m, u64 amount, u64 length, u64 now_ns, u32 before)
+{
+    u32 colour = meter_colour(m, amount, now_ns, before);
+    if (colour <= RED) {
+        m->marked[colour][0]++;
+        m->marked[colour][1] += length;
+    }
+    return colour;
 }
 
 #endif

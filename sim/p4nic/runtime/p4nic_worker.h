@@ -72,6 +72,7 @@ struct worker {
     u32 removed; /* entries taken out by packets since the last gate */
     struct cell *cells[N_COUNTERS + 1];      /* this worker's share of the counter arrays */
     struct cell *entry_cells[N_TABLES + 1];  /* its share of direct counters; NULL: in the entries themselves */
+    struct cell default_cells[N_TABLES + 1]; /* its share of those of default entries */
     u32 number;
     u8 *memory[N_TABLES + 1]; /* remembered lookups; NULL: of a table that needs none */
     u32 stale_all; /* an entry changed or went: everything after runs again */

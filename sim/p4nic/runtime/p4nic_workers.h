@@ -148,12 +148,15 @@ COLD void cells_fold(struct engine *e)
                     cell_add(&e->workers[0]->cells[i][k].packets, &w->cells[i][k]);
                     w->cells[i][k] = (struct cell){0, 0};
                 }
-        for (u32 i = 0; i < N_TABLES; i++)
+        for (u32 i = 0; i < N_TABLES; i++) {
+            cell_add(&e->workers[0]->default_cells[i].packets, &w->default_cells[i]);
+            w->default_cells[i] = (struct cell){0, 0};
             for (u32 id = 0; id < e->tables[i].fresh; id++)
                 if (w->entry_cells[i][id].packets) {
                     cell_add(&entry_at(&e->tables[i], id)->packets, &w->entry_cells[i][id]);
                     w->entry_cells[i][id] = (struct cell){0, 0};
                 }
+        }
     }
 }
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from p4nic.backend.api import EntryState, MeterConfig
+from p4nic.backend.api import Count, DefaultOf, EntryState, Marks, MeterConfig
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall
-from p4nic.server.codec.scalar import invalid, unimplemented
+from p4nic.server.codec.meter import encode_marks
+from p4nic.server.codec.scalar import invalid
 from p4nic.server.codec.table import LEARNED, TableCodec
 from p4nic.server.forwarding import Forwarding
 from p4nic.target.checks import check_key, spell_key
@@ -23,7 +24,8 @@ from p4rt import p4r
 
 Visible = Callable[[int], bool]
 """Whether the client's role sees the object with this P4Info id."""
-_Row = tuple[TableCodec, EntryState, MeterConfig | None]
+_Metered = tuple[MeterConfig | None, Marks | None]
+_Row = tuple[TableCodec, EntryState, _Metered]
 
 
 def read_entries(
@@ -31,8 +33,6 @@ def read_entries(
 ) -> Iterator[p4r.Entity | bytes]:
     """Entries as the query selects them, with the direct resources it asks for. Whole tables come as
     serialized ReadResponses where they can."""
-    if ask.HasField("meter_counter_data"):
-        raise unimplemented("meters do not count by colour here; leave meter_counter_data unset")
     codecs = _selected_tables(forwarding, ask, visible)
     if ask.is_default_action:
         return _defaults(forwarding, ask, codecs)
@@ -46,7 +46,9 @@ def _bulk(forwarding: Forwarding, ask: p4r.TableEntry, codec: TableCodec) -> Ite
     """All of a table, begun at this call; None if it has to go entry by entry."""
     wire = forwarding.wire()
     filters = ask.match or ask.HasField("action") or ask.priority or ask.metadata or ask.controller_metadata
-    metered = codec.table.meter is not None and ask.HasField("meter_config")
+    metered = codec.table.meter is not None and (
+        ask.HasField("meter_config") or ask.HasField("meter_counter_data")
+    )
     if wire is None or filters or metered or not wire.knows(codec.name):
         return None
     pieces = forwarding.tables().rows.read(codec.name)
@@ -57,7 +59,8 @@ def _bulk(forwarding: Forwarding, ask: p4r.TableEntry, codec: TableCodec) -> Ite
 
 
 def _one_by_one(forwarding: Forwarding, ask: p4r.TableEntry, codec: TableCodec) -> Iterator[p4r.Entity]:
-    rows = list(_rows(forwarding, ask, [codec], ask.HasField("meter_config")))
+    wanted = ask.HasField("meter_config"), ask.HasField("meter_counter_data")
+    rows = list(_rows(forwarding, ask, [codec], *wanted))
     return (_entity(forwarding, ask, *row) for row in rows)
 
 
@@ -65,34 +68,45 @@ def read_direct_counters(
     forwarding: Forwarding, query: p4r.DirectCounterEntry, visible: Visible
 ) -> Iterator[p4r.Entity]:
     """Counters of the selected entries; a whole key without an entry is NOT_FOUND (§9.3.1)."""
-    rows = _direct_rows(forwarding, query.table_entry, visible, "counter")
-    return (
-        p4r.Entity(
-            direct_counter_entry=p4r.DirectCounterEntry(
-                table_entry=codec.encode_key(state.entry),
-                data=p4r.CounterData(packet_count=state.packets, byte_count=state.bytes),
-            )
-        )
-        for codec, state, _ in rows
+    codecs = _direct_tables(forwarding, query.table_entry, visible, "counter")
+    found: list[tuple[p4r.TableEntry, Count]] = []
+    if query.table_entry.is_default_action:
+        found = [(c.encode_default_key(), forwarding.tables().default_counter(c.name)) for c in codecs]
+    else:
+        for codec, state, _ in _direct_rows(forwarding, query.table_entry, codecs):
+            found.append((codec.encode_key(state.entry), (state.packets, state.bytes)))
+    return iter(
+        [
+            p4r.Entity(direct_counter_entry=p4r.DirectCounterEntry(table_entry=key, data=_count(*count)))
+            for key, count in found
+        ]
     )
 
 
 def read_direct_meters(
     forwarding: Forwarding, query: p4r.DirectMeterEntry, visible: Visible
 ) -> Iterator[p4r.Entity]:
-    """Meter configurations of the selected entries, unset where the default (§9.4.1)."""
-    if query.HasField("counter_data"):
-        raise unimplemented("meters do not count by colour here; leave counter_data unset")
-    rows = _direct_rows(forwarding, query.table_entry, visible, "meter")
-    return (
-        p4r.Entity(
-            direct_meter_entry=p4r.DirectMeterEntry(
-                table_entry=codec.encode_key(state.entry),
-                config=codec.encode_meter(config) if config is not None else None,
-            )
-        )
-        for codec, state, config in rows
-    )
+    """Meter configurations of the selected entries, unset where the default, and what they have coloured if
+    the query asks for it (§9.4.1)."""
+    marked = query.HasField("counter_data")
+    codecs = _direct_tables(forwarding, query.table_entry, visible, "meter")
+    found: list[tuple[TableCodec, p4r.TableEntry, _Metered]] = []
+    if query.table_entry.is_default_action:
+        for codec in codecs:
+            metered = _metered(forwarding, DefaultOf(codec.name), True, marked)
+            found.append((codec, codec.encode_default_key(), metered))
+    else:
+        for codec, state, metered in _direct_rows(forwarding, query.table_entry, codecs, True, marked):
+            found.append((codec, codec.encode_key(state.entry), metered))
+    entities = []
+    for codec, key, (config, marks) in found:
+        message = p4r.DirectMeterEntry(table_entry=key)
+        if config is not None:
+            message.config.CopyFrom(codec.encode_meter(config))
+        if marks is not None:
+            message.counter_data.CopyFrom(encode_marks(marks))
+        entities.append(p4r.Entity(direct_meter_entry=message))
+    return iter(entities)
 
 
 # --- selection ----------------------------------------------------------------------------------------------
@@ -111,22 +125,33 @@ def _selected_tables(forwarding: Forwarding, ask: p4r.TableEntry, visible: Visib
 
 
 def _rows(
-    forwarding: Forwarding, ask: p4r.TableEntry, codecs: Iterable[TableCodec], with_meter: bool
+    forwarding: Forwarding,
+    ask: p4r.TableEntry,
+    codecs: Iterable[TableCodec],
+    config: bool = False,
+    marks: bool = False,
 ) -> Iterator[_Row]:
-    tables = forwarding.tables()
+    """`config`, `marks`: what of its direct meter is wanted, if the table has one."""
     for codec in codecs:
         keep = _filter(forwarding, codec, ask)
         for state in _states(forwarding, codec, ask):
             if keep is not None and not keep(state):
                 continue
-            meter = None
-            if with_meter and codec.table.meter is not None:
+            metered: _Metered = (None, None)
+            if codec.table.meter is not None and (config or marks):
                 key = EntryKey(codec.name, state.entry.key, state.entry.priority)
                 try:
-                    meter = tables.direct_meter(key)
-                except StateError:
+                    metered = _metered(forwarding, key, config, marks)
+                except StateError as error:
+                    if error.kind is not ErrorKind.NOT_FOUND:
+                        raise
                     continue  # it has aged out between the two looks
-            yield codec, state, meter
+            yield codec, state, metered
+
+
+def _metered(forwarding: Forwarding, owner: EntryKey | DefaultOf, config: bool, marks: bool) -> _Metered:
+    tables = forwarding.tables()
+    return tables.direct_meter(owner) if config else None, tables.direct_marks(owner) if marks else None
 
 
 def _states(forwarding: Forwarding, codec: TableCodec, ask: p4r.TableEntry) -> Iterable[EntryState]:
@@ -173,18 +198,32 @@ def _action_filter(forwarding: Forwarding, codec: TableCodec, ask: p4r.TableEntr
     return name
 
 
-def _direct_rows(forwarding: Forwarding, ask: p4r.TableEntry, visible: Visible, what: str) -> list[_Row]:
-    if ask.is_default_action:
-        raise unimplemented("default entries have no counter or meter of their own here")
+def _direct_tables(
+    forwarding: Forwarding, ask: p4r.TableEntry, visible: Visible, what: str
+) -> list[TableCodec]:
+    """The selected tables that have a direct counter or meter; INVALID_ARGUMENT if the one named has none."""
     codecs = _selected_tables(forwarding, ask, visible)
     have = [codec for codec in codecs if getattr(codec.table, what) is not None]
     if ask.table_id and codecs and not have:
         raise invalid(f"{codecs[0].place} has no direct {what}")
-    rows = list(_rows(forwarding, ask, have, what == "meter"))
-    if ask.match and have and not rows:
-        key = have[0].decode_key(ask)
-        spelled = spell_key(have[0].table.keys, key.key, key.priority)
-        raise StateError(ErrorKind.NOT_FOUND, f"{have[0].place}: there is no entry {spelled}")
+    if ask.is_default_action:
+        for codec in have:
+            codec.check_default(ask)
+    return have
+
+
+def _direct_rows(
+    forwarding: Forwarding,
+    ask: p4r.TableEntry,
+    codecs: list[TableCodec],
+    config: bool = False,
+    marks: bool = False,
+) -> list[_Row]:
+    rows = list(_rows(forwarding, ask, codecs, config, marks))
+    if ask.match and codecs and not rows:
+        key = codecs[0].decode_key(ask)
+        spelled = spell_key(codecs[0].table.keys, key.key, key.priority)
+        raise StateError(ErrorKind.NOT_FOUND, f"{codecs[0].place}: there is no entry {spelled}")
     return rows
 
 
@@ -196,19 +235,29 @@ def _entity(
     ask: p4r.TableEntry,
     codec: TableCodec,
     state: EntryState,
-    meter: MeterConfig | None,
+    metered: _Metered,
 ) -> p4r.Entity:
     message = codec.encode(state)
     if codec.table.implementation is not None:
         _restore_one_shot(forwarding, codec, state, message)
     if codec.table.counter is not None and ask.HasField("counter_data"):
-        message.counter_data.packet_count = state.packets
-        message.counter_data.byte_count = state.bytes
-    if meter is not None:
-        message.meter_config.CopyFrom(codec.encode_meter(meter))
+        message.counter_data.CopyFrom(_count(state.packets, state.bytes))
+    _add_meter(codec, message, metered)
     if codec.ages and ask.HasField("time_since_last_hit"):
         message.time_since_last_hit.elapsed_ns = state.idle_ns
     return p4r.Entity(table_entry=message)
+
+
+def _count(packets: int, bytes_: int) -> p4r.CounterData:
+    return p4r.CounterData(packet_count=packets, byte_count=bytes_)
+
+
+def _add_meter(codec: TableCodec, message: p4r.TableEntry, metered: _Metered) -> None:
+    config, marks = metered
+    if config is not None:
+        message.meter_config.CopyFrom(codec.encode_meter(config))
+    if marks is not None:
+        message.meter_counter_data.CopyFrom(encode_marks(marks))
 
 
 def _restore_one_shot(
@@ -230,6 +279,19 @@ def _defaults(
         call = forwarding.tables().default(codec.name)
         if not ask.HasField("action") or _action_filter(forwarding, codec, ask) == call.action:
             message = codec.encode_default(call, forwarding.kept(("default entry", codec.name)))
-            if ask.metadata in (b"", message.metadata):
+            own = message.controller_metadata
+            if ask.metadata in (b"", message.metadata) and ask.controller_metadata in (0, own):
+                _add_default_resources(forwarding, ask, codec, message)
                 rows.append(p4r.Entity(table_entry=message))
     return iter(rows)
+
+
+def _add_default_resources(
+    forwarding: Forwarding, ask: p4r.TableEntry, codec: TableCodec, message: p4r.TableEntry
+) -> None:
+    """Those the query asks for and the table has (§9.1.6)."""
+    if codec.table.counter is not None and ask.HasField("counter_data"):
+        message.counter_data.CopyFrom(_count(*forwarding.tables().default_counter(codec.name)))
+    wanted = ask.HasField("meter_config"), ask.HasField("meter_counter_data")
+    if codec.table.meter is not None and any(wanted):
+        _add_meter(codec, message, _metered(forwarding, DefaultOf(codec.name), *wanted))

@@ -22,7 +22,7 @@ from p4nic.load.artifact import load_config
 from p4nic.load.p4info import P4Info, decode_p4info
 from p4nic.server.codec import Codec
 from p4nic.server.forwarding import Forwarding
-from p4nic.server.reconcile import alike, counters, restore, restore_counters, snapshot
+from p4nic.server.reconcile import alike, counters, marks, restore, restore_counters, restore_marks, snapshot
 from p4nic.target.switch import Switch
 from p4nic.target.tables import Tables
 from p4rt import p4r
@@ -178,8 +178,10 @@ class PipelineConfigs:
                 adopted = pipeline.adoptable(running, alike(old.program, program))
             held = snapshot(old.program, old.tables(), adopted)
             counted = counters(old.program, old.tables(), adopted)
+            coloured = marks(old.program, old.tables(), adopted)
             restore(held, old.program, program, tables, pipeline, self._switch.clock.now_ns())
             restore_counters(counted, tables)
+            restore_marks(coloured, program, pipeline)
             if isinstance(pipeline, Adopting):  # last, because there is no way back
                 pipeline.adopt(running, adopted)
 

@@ -12,13 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
+from p4nic.backend.api import Marks
 from p4nic.errors import StateError
+from p4nic.server.codec import Codec
+from p4nic.server.codec.meter import encode_marks
 from p4nic.server.codec.profiles import encode_group, encode_member, profile_name
 from p4nic.server.codec.replication import encode_clone, encode_multicast
 from p4nic.server.codec.scalar import invalid, unimplemented
 from p4nic.server.codec.schema import index_of
 from p4nic.server.entry_reader import Visible, read_direct_counters, read_direct_meters, read_entries
 from p4nic.server.forwarding import Forwarding
+from p4nic.target.entities import MeterCell
 from p4rt import p4r
 
 _RESPONSE_BYTES = 256 << 10
@@ -138,24 +142,29 @@ def _counters(forwarding: Forwarding, query: p4r.Entity, visible: Visible) -> En
 
 def _meters(forwarding: Forwarding, query: p4r.Entity, visible: Visible) -> Entities:
     codec, ask = forwarding.codec, query.meter_entry
-    if ask.HasField("counter_data"):
-        raise unimplemented("meters do not count by colour here; leave counter_data unset")
     name = codec.meter_name(ask.meter_id) if ask.meter_id else None
     cells = [
         cell
         for cell in forwarding.tables().meters(name, index_of(ask) if name else None)
         if cell.meter in codec.meters and visible(codec.info.meters[cell.meter].id)
     ]
-    return (
-        p4r.Entity(
-            meter_entry=p4r.MeterEntry(
-                meter_id=codec.info.meters[cell.meter].id,
-                index=_index(cell.index),
-                config=codec.meters[cell.meter].encode(cell.config) if cell.config is not None else None,
-            )
-        )
-        for cell in cells
-    )
+    marked = ask.HasField("counter_data")
+    rows = [(cell, _marks(forwarding, cell) if marked else None) for cell in cells]
+    return (_meter(codec, cell, marks) for cell, marks in rows)
+
+
+def _marks(forwarding: Forwarding, cell: MeterCell) -> Marks:
+    assert cell.index is not None, "a cell that was read has an index"
+    return forwarding.tables().meter_marks(cell.meter, cell.index)
+
+
+def _meter(codec: Codec, cell: MeterCell, marks: Marks | None) -> p4r.Entity:
+    entry = p4r.MeterEntry(meter_id=codec.info.meters[cell.meter].id, index=_index(cell.index))
+    if cell.config is not None:
+        entry.config.CopyFrom(codec.meters[cell.meter].encode(cell.config))
+    if marks is not None:
+        entry.counter_data.CopyFrom(encode_marks(marks))
+    return p4r.Entity(meter_entry=entry)
 
 
 def _registers(forwarding: Forwarding, query: p4r.Entity, visible: Visible) -> Entities:

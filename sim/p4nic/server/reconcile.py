@@ -16,11 +16,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import final
 
-from p4nic.backend.api import ActionSet, Alike, Entry, EntryState, MeterConfig, Pipeline
+from p4nic.backend.api import (
+    ActionSet,
+    Alike,
+    ColourCounting,
+    DefaultOf,
+    Entry,
+    EntryState,
+    Marks,
+    MeterConfig,
+    MeterIndex,
+    Pipeline,
+)
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall, Match, Program, Table
 from p4nic.target.checks import spell_key
-from p4nic.target.entities import DefaultEntry, Entity, EntryKey, Operation, TableWrite
+from p4nic.target.entities import (
+    DefaultEntry,
+    DirectCounter,
+    DirectMeter,
+    Entity,
+    EntryKey,
+    Operation,
+    TableWrite,
+)
 from p4nic.target.entries import timer_age_ns
 from p4nic.target.tables import Tables
 
@@ -31,7 +50,7 @@ class Held:
     """What a pipeline holds beyond its Program. `objects` come before the entries that point to them."""
 
     objects: tuple[tuple[Operation, Entity], ...]
-    entries: tuple[tuple[EntryState, MeterConfig | None], ...]
+    entries: tuple[tuple[EntryState, MeterConfig | None, Marks | None], ...]
 
 
 def alike(old: Program, new: Program) -> Alike:
@@ -85,22 +104,64 @@ def snapshot(program: Program, tables: Tables, adopted: Alike) -> Held:
     for table in program.tables.values():
         if tables.default(table.name) != table.default:
             objects.append(("modify", DefaultEntry(table.name, tables.default(table.name))))
+        if table.meter is not None and tables.has_default_resources:
+            default = DefaultOf(table.name)
+            if (config := tables.direct_meter(default)) is not None:
+                objects.append(("modify", DirectMeter(default, config)))
     entries = []
     for table in (t for t in program.tables.values() if t.name not in adopted.tables):
         for state in tables.read(table.name):
             if state.entry.origin != "const":
                 key = EntryKey(table.name, state.entry.key, state.entry.priority)
-                entries.append((state, tables.direct_meter(key) if table.meter else None))
+                config = tables.direct_meter(key) if table.meter else None
+                marks = tables.direct_marks(key) if table.meter and tables.counts_colours else None
+                entries.append((state, config, marks))
     return Held(tuple(objects), tuple(entries))
 
 
 def counters(program: Program, tables: Tables, adopted: Alike) -> list[tuple[Operation, Entity]]:
-    """Indexed counters that have counted and are not adopted."""
+    """Counters that have counted and are not adopted: indexed ones, and those of default entries."""
     cells: list[tuple[Operation, Entity]] = []
     for counter in program.counters.values():
         if counter.table is None and counter.name not in adopted.counters:
             cells += [("modify", c) for c in tables.counters(counter.name) if c.packets or c.bytes]
+    for table in program.tables.values():
+        if table.counter is not None and tables.has_default_resources:
+            packets, bytes_ = tables.default_counter(table.name)
+            if packets or bytes_:
+                cells.append(("modify", DirectCounter(DefaultOf(table.name), packets, bytes_)))
     return cells
+
+
+def marks(program: Program, tables: Tables, adopted: Alike) -> list[tuple[MeterIndex | DefaultOf, Marks]]:
+    """What meters have coloured, of arrays that are not adopted and of default entries."""
+    if not tables.counts_colours:
+        return []
+    places: list[tuple[MeterIndex | DefaultOf, Marks]] = []
+    for meter in program.meters.values():
+        if meter.table is None and meter.name not in adopted.meters:
+            for i in range(meter.size):
+                places.append((MeterIndex(meter.name, i), tables.meter_marks(meter.name, i)))
+        elif meter.table is not None:
+            default = DefaultOf(meter.table)
+            places.append((default, tables.direct_marks(default)))
+    return [(place, counted) for place, counted in places if counted != Marks()]
+
+
+def restore_marks(
+    counted: list[tuple[MeterIndex | DefaultOf, Marks]], program: Program, pipeline: Pipeline
+) -> None:
+    """Of those meters that still exist."""
+    for place, told in counted:
+        if _still_there(place, program) and isinstance(pipeline, ColourCounting):
+            pipeline.set_marks(place, told)
+
+
+def _still_there(place: MeterIndex | DefaultOf, program: Program) -> bool:
+    if isinstance(place, DefaultOf):
+        return place.table in program.tables and program.tables[place.table].meter is not None
+    found = program.meters.get(place.meter)
+    return found is not None and found.table is None and place.index < found.size
 
 
 def restore(held: Held, old: Program, new: Program, tables: Tables, pipeline: Pipeline, now_ns: int) -> None:
@@ -108,8 +169,14 @@ def restore(held: Held, old: Program, new: Program, tables: Tables, pipeline: Pi
     try:
         for operation, entity in held.objects:
             _write(tables, operation, entity, new)
-        for state, meter in held.entries:
+        for state, meter, told in held.entries:
             _restore_entry(state, meter, old, new, tables, pipeline, now_ns)
+            if (
+                told is not None
+                and new.tables[state.entry.table].meter
+                and isinstance(pipeline, ColourCounting)
+            ):
+                pipeline.set_marks(_carried(state.entry, old, new), told)
     except StateError as error:
         raise StateError(
             ErrorKind.INVALID_ARGUMENT, f"the state cannot be kept under the new program: {error}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from p4nic.backend.api import MeterConfig, Pipeline
+from p4nic.backend.api import ColourCounting, Marks, MeterConfig, MeterIndex, MeterPlace, Pipeline
 from p4nic.errors import ErrorKind
 from p4nic.ir.program import Any as DontCare
 from p4nic.ir.program import Counter, Match, MeterArray, Program, ValueSet
@@ -60,6 +60,8 @@ class Arrays:
         array = _indexed("meter", cell.meter, self._program.meters)
         check_meter(f"meter {array.name}", cell.config)
         cells = _cells(f"meter {array.name}", cell.index, array.size)
+        places = [MeterIndex(array.name, i) for i in cells] if cell.unmark else []
+        unmarked = [unmark(self._pipeline, place) for place in places]
         before = [self._pipeline.meter(array.name, i) for i in cells]
         for i in cells:
             self._pipeline.set_meter(array.name, i, cell.config)
@@ -67,6 +69,8 @@ class Arrays:
         def undo() -> None:
             for i, config in zip(cells, before, strict=True):
                 self._pipeline.set_meter(array.name, i, config)
+            for mark_again in unmarked:
+                mark_again()
 
         return undo
 
@@ -132,6 +136,11 @@ class Arrays:
                 for i in _cells(f"meter {array.name}", index, array.size):
                     yield MeterCell(array.name, i, self._pipeline.meter(array.name, i))
 
+    def marks(self, name: str, index: int) -> Marks:
+        array = _indexed("meter", name, self._program.meters)
+        check_index(f"meter {name}", index, array.size)
+        return colour_counting(self._pipeline, f"meter {name}").marks(MeterIndex(name, index))
+
     def registers(self, name: str | None, index: int | None) -> Iterator[RegisterCell]:
         for array in _chosen("register", name, self._program.registers):
             for i in _cells(f"register {array.name}", index, array.size):
@@ -140,6 +149,21 @@ class Arrays:
     def value_sets(self, name: str | None) -> Iterator[ValueSetMembers]:
         for value_set in _chosen("value set", name, self._program.value_sets):
             yield ValueSetMembers(value_set.name, self._value_sets[value_set.name])
+
+
+def colour_counting(pipeline: Pipeline, place: str) -> ColourCounting:
+    """The pipeline as one whose meters count colours; UNIMPLEMENTED if they do not (§9.4)."""
+    if not isinstance(pipeline, ColourCounting):
+        refuse(ErrorKind.UNIMPLEMENTED, f"{place}: meters of this target do not count by colour")
+    return pipeline
+
+
+def unmark(pipeline: Pipeline, place: MeterPlace) -> Undo:
+    """Set what a meter has coloured to 0."""
+    counting = colour_counting(pipeline, "counter_data")
+    before = counting.marks(place)
+    counting.set_marks(place, Marks())
+    return lambda: counting.set_marks(place, before)
 
 
 def check_meter(place: str, config: MeterConfig | None) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, final
 
-from p4nic.backend.api import CloneSession, Entry, MeterConfig, Replica
+from p4nic.backend.api import CloneSession, DefaultOf, Entry, MeterConfig, Replica
 from p4nic.ir.program import ActionCall, Match
 
 Operation = Literal["insert", "modify", "delete"]
@@ -33,21 +33,27 @@ class TableWrite:
     """An entry together with its direct resources, as one update.
 
     `counter` is (packets, bytes); None leaves it (0 for a new entry). `meter` None resets it: P4Runtime wants
-    both so.
+    both so. `unmark`: what the meter has coloured is 0 again.
     """
 
     entry: Entry
     counter: tuple[int, int] | None = None
     meter: MeterConfig | None = None
+    unmark: bool = False
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class DefaultEntry:
-    """The default entry of a table: `modify` only; `call` None resets it to what the program says."""
+    """The default entry of a table: `modify` only; `call` None resets it to what the program says. The rest
+    is as in TableWrite.
+    """
 
     table: str
     call: ActionCall | None
+    counter: tuple[int, int] | None = None
+    meter: MeterConfig | None = None
+    unmark: bool = False
 
 
 @final
@@ -55,7 +61,7 @@ class DefaultEntry:
 class DirectCounter:
     """The counter of one entry: `modify` only."""
 
-    entry: EntryKey
+    entry: EntryKey | DefaultOf
     packets: int
     bytes: int
 
@@ -63,10 +69,13 @@ class DirectCounter:
 @final
 @dataclass(frozen=True, slots=True)
 class DirectMeter:
-    """The meter of one entry: `modify` only; None is the default that colours everything green."""
+    """The meter of one entry: `modify` only; None is the default that colours everything green. `unmark`:
+    what it has coloured is 0 again.
+    """
 
-    entry: EntryKey
+    entry: EntryKey | DefaultOf
     config: MeterConfig | None
+    unmark: bool = False
 
 
 @final
@@ -83,11 +92,14 @@ class CounterCell:
 @final
 @dataclass(frozen=True, slots=True)
 class MeterCell:
-    """A cell of an indexed meter: `modify` only; `index` None writes every cell, config None resets."""
+    """A cell of an indexed meter: `modify` only; `index` None writes every cell, config None resets.
+    `unmark`: what it has coloured is 0 again.
+    """
 
     meter: str
     index: int | None
     config: MeterConfig | None
+    unmark: bool = False
 
 
 @final

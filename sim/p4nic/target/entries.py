@@ -1,6 +1,6 @@
-"""Table entries, default entries and direct resources: validated writes that can be undone.
+"""Table entries: validated writes that can be undone.
 
-In: TableWrite, EntryKey, DefaultEntry, DirectCounter, DirectMeter. Out: calls on the pipeline, undo functions
+In: TableWrite, EntryKey, DirectCounter, DirectMeter. Out: calls on the pipeline, undo functions
 for `tables.batch`. Called by `target.tables` alone, under the switch's lock. P4Runtime 1.5 §9.1.
 
 An undo is exact: entry, idle time (of one that was reported idle: the time since the report), counter and
@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
-from p4nic.backend.api import ActionSet, Entry, EntryState, GroupRef, MemberRef, MeterConfig, Pipeline
+from p4nic.backend.api import ActionSet, DefaultOf, Entry, EntryState, GroupRef, MemberRef, Pipeline
 from p4nic.clock import Clock
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall, Program, Table
-from p4nic.target.arrays import check_meter
-from p4nic.target.checks import check_call, check_count, check_key, invalid, named, refuse, spell_key
-from p4nic.target.entities import DefaultEntry, DirectCounter, DirectMeter, EntryKey, Operation, TableWrite
+from p4nic.target.checks import check_call, check_key, invalid, named, refuse, spell_key
+from p4nic.target.direct import Direct
+from p4nic.target.entities import DirectCounter, DirectMeter, EntryKey, Operation, TableWrite
 from p4nic.target.profiles import Profiles
 
 Undo = Callable[[], None]
@@ -33,6 +33,7 @@ class Entries:
         self._pipeline = pipeline
         self._clock = clock
         self._profiles = profiles
+        self.direct = Direct(program, pipeline)
 
     def write(self, operation: Operation, write: TableWrite) -> Undo:
         match operation:
@@ -86,7 +87,7 @@ class Entries:
         self._check_parts(table, write)
         now = self._clock.now_ns()
         before = self.existing(table, EntryKey(entry.table, entry.key, entry.priority), now)
-        meter = self._pipeline.direct_meter(before.entry) if table.meter else None
+        put_meter = self.direct.kept(table, before.entry)
         stored, release = self._take_action(table, replace(entry, origin=before.entry.origin))
         written = self.as_written(table, before).entry
         self._pipeline.modify(stored, now)
@@ -97,7 +98,7 @@ class Entries:
             restored, _ = self._take_action(table, written)
             self._pipeline.modify(restored, now - timer_age_ns(before))
             release()
-            self._restore_direct(table, restored, before, meter)
+            self._restore_direct(table, restored, before, put_meter)
 
         return undo
 
@@ -106,7 +107,7 @@ class Entries:
         check_key(table, key.key, key.priority)
         now = self._clock.now_ns()
         before = self.existing(table, key, now)
-        meter = self._pipeline.direct_meter(before.entry) if table.meter else None
+        put_meter = self.direct.kept(table, before.entry)
         written = self.as_written(table, before).entry
         self._pipeline.delete(before.entry)
         self._release_action(table, before.entry)
@@ -114,7 +115,7 @@ class Entries:
         def undo() -> None:
             restored, _ = self._take_action(table, written)
             self._pipeline.insert(restored, now - timer_age_ns(before))
-            self._restore_direct(table, restored, before, meter)
+            self._restore_direct(table, restored, before, put_meter)
 
         return undo
 
@@ -149,12 +150,8 @@ class Entries:
             invalid(
                 f"table {table.name} does not support idle timeouts; {entry.idle_timeout_ns} ns must be 0"
             )
-        if write.counter is not None:
-            self.require_direct(table, "counter", table.counter)
-            check_count(f"table {table.name}, direct counter", *write.counter)
-        if write.meter is not None:
-            self.require_direct(table, "meter", table.meter)
-            check_meter(f"table {table.name}, direct meter", write.meter)
+        call = entry.action if isinstance(entry.action, ActionCall) else None
+        self.direct.check(table, write.counter, write.meter, write.unmark, call)
 
     def _take_action(self, table: Table, entry: Entry) -> tuple[Entry, Undo]:
         """The entry as the pipeline gets it, and how to give up what it refers to."""
@@ -176,65 +173,61 @@ class Entries:
             )
         return state
 
-    # --- default entries and direct resources ---
-
-    def modify_default(self, entity: DefaultEntry) -> Undo:
-        table = named("table", entity.table, self._program.tables)
-        if table.default_is_const:
-            refuse(
-                ErrorKind.PERMISSION_DENIED,
-                f"table {table.name}: its default action {table.default.action} is constant",
-            )
-        if entity.call is not None:
-            if table.implementation is not None:
-                invalid(
-                    f"table {table.name}: with action profile {table.implementation} the default action "
-                    "stays as it is"
-                )
-            check_call(self._program, table, entity.call, "default")
-        before = self._pipeline.default_action(table.name)
-        self._pipeline.set_default_action(
-            table.name, entity.call if entity.call is not None else table.default
-        )
-        return lambda: self._pipeline.set_default_action(table.name, before)
+    # --- direct resources ---
 
     def modify_direct_counter(self, entity: DirectCounter) -> Undo:
+        after = entity.packets, entity.bytes
+        if isinstance(entity.entry, DefaultOf):
+            table = named("table", entity.entry.table, self._program.tables)
+            self.direct.check(table, after, None, False)
+            return self.direct.default_counter(table, after)
         table, state = self.addressed(entity.entry)
-        self.require_direct(table, "counter", table.counter)
-        check_count(f"table {table.name}, direct counter", entity.packets, entity.bytes)
-        self._pipeline.set_direct_counter(state.entry, entity.packets, entity.bytes)
-        return lambda: self._pipeline.set_direct_counter(state.entry, state.packets, state.bytes)
+        self.direct.check(table, after, None, False)
+        return self.direct.counter(state.entry, (state.packets, state.bytes), after)
 
     def modify_direct_meter(self, entity: DirectMeter) -> Undo:
-        table, state = self.addressed(entity.entry)
-        self.require_direct(table, "meter", table.meter)
-        check_meter(f"table {table.name}, direct meter", entity.config)
-        before = self._pipeline.direct_meter(state.entry)
-        self._pipeline.set_direct_meter(state.entry, entity.config)
-        return lambda: self._pipeline.set_direct_meter(state.entry, before)
+        table, owner = self.owner(entity.entry)
+        self.direct.require(table, "meter")
+        self.direct.check(table, None, entity.config, entity.unmark)
+        mark_again = self.direct.unmark(owner) if entity.unmark else None
+        if isinstance(owner, DefaultOf):
+            put_back = self.direct.default_meter(table, entity.config)
+        else:
+            put_back = self.direct.meter(owner, entity.config)
+
+        def undo() -> None:
+            put_back()
+            if mark_again is not None:
+                mark_again()
+
+        return undo
 
     def addressed(self, key: EntryKey) -> tuple[Table, EntryState]:
         table = named("table", key.table, self._program.tables)
         check_key(table, key.key, key.priority)
         return table, self.existing(table, key, self._clock.now_ns())
 
-    def require_direct(self, table: Table, what: str, name: str | None) -> None:
-        if name is None:
-            invalid(f"table {table.name} has no direct {what}")
+    def owner(self, key: EntryKey | DefaultOf) -> tuple[Table, Entry | DefaultOf]:
+        """Whose direct resources `key` names, and its table."""
+        if isinstance(key, DefaultOf):
+            return named("table", key.table, self._program.tables), key
+        table, state = self.addressed(key)
+        return table, state.entry
 
     def _set_direct(self, table: Table, entry: Entry, write: TableWrite) -> None:
         if write.counter is not None:
             self._pipeline.set_direct_counter(entry, *write.counter)
         if table.meter:
             self._pipeline.set_direct_meter(entry, write.meter)
+        if write.unmark:
+            self.direct.unmark(entry)
 
     def _restore_direct(
-        self, table: Table, entry: Entry, before: EntryState, meter: MeterConfig | None
+        self, table: Table, entry: Entry, before: EntryState, put_meter: Callable[[Entry], None]
     ) -> None:
         if table.counter:
             self._pipeline.set_direct_counter(entry, before.packets, before.bytes)
-        if table.meter:
-            self._pipeline.set_direct_meter(entry, meter)
+        put_meter(entry)
 
     def as_written(self, table: Table, state: EntryState) -> EntryState:
         action = state.entry.action

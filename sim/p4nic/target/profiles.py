@@ -18,7 +18,7 @@ from itertools import count
 from math import gcd
 
 from p4nic.backend.api import ActionSet, GroupRef, MemberRef, Pipeline
-from p4nic.errors import ErrorKind
+from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall, ActionProfile, Program, Table
 from p4nic.target.checks import check_call, check_id, invalid, named, refuse
 from p4nic.target.entities import Group, GroupMember, Member
@@ -39,7 +39,10 @@ class _State:
 
     def size(self, profile: ActionProfile) -> int:
         """What all groups together take of the profile's size."""
-        return sum(_size(profile, [m.weight for m in g.members]) for g in self.groups.values())
+        return sum(
+            _size(profile, [m.weight for m in group.members], self.one_shots.get(number))
+            for number, group in self.groups.items()
+        )
 
 
 class Profiles:
@@ -191,7 +194,9 @@ class Profiles:
         for name, state in self._states.items():
             for group in state.groups.values():
                 if any(m.watch_port is not None for m in group.members):
-                    self._pipeline.set_group(name, group.group_id, self._laid_out(group))
+                    one_shot = state.one_shots.get(group.group_id)
+                    random = one_shot is not None and one_shot.random
+                    self._pipeline.set_group(name, group.group_id, self._laid_out(group), random)
 
     def _laid_out(self, group: Group | None) -> tuple[tuple[int, int], ...] | None:
         """A group as the pipeline gets it: (member id, weight) of those that may be selected."""
@@ -253,9 +258,7 @@ class Profiles:
             group = state.groups.pop(ref.group_id)
             del state.one_shots[ref.group_id]
             self._pipeline.set_group(table.implementation, ref.group_id, None)
-            for member in group.members:
-                del state.members[member.member_id]
-                self._pipeline.set_member(table.implementation, member.member_id, None)
+            self._drop_members(table.implementation, state, group)
 
     def as_written(self, table: Table, ref: MemberRef | GroupRef) -> MemberRef | GroupRef | ActionSet:
         """What the control plane wrote where the pipeline holds `ref`."""
@@ -291,10 +294,19 @@ class Profiles:
             self._pipeline.set_member(profile.name, member_id, weighted.call)
             members.append(GroupMember(member_id, weighted.weight, weighted.watch_port))
         group = Group(profile.name, _lowest_free(state.groups), tuple(members))
+        try:
+            self._pipeline.set_group(profile.name, group.group_id, self._laid_out(group), actions.random)
+        except StateError:  # what a target of its own cannot do
+            self._drop_members(profile.name, state, group)
+            raise
         state.groups[group.group_id] = group
         state.one_shots[group.group_id] = actions
-        self._pipeline.set_group(profile.name, group.group_id, self._laid_out(group))
         return GroupRef(group.group_id)
+
+    def _drop_members(self, profile: str, state: _State, group: Group) -> None:
+        for member in group.members:
+            del state.members[member.member_id]
+            self._pipeline.set_member(profile, member.member_id, None)
 
     def _check_one_shot(
         self, table: Table, profile: ActionProfile, state: _State, actions: ActionSet
@@ -315,14 +327,15 @@ class Profiles:
             check_call(self._program, table, weighted.call, "entry")
             _check_weight(profile, place, f"action {weighted.call.action}", weighted.weight)
             self._check_watch(place, f"action {weighted.call.action}", weighted.watch_port)
-        size = _size(profile, [w.weight for w in actions.actions])
+        size = _size(profile, [w.weight for w in actions.actions], actions)
         if profile.max_group_size and size > profile.max_group_size:
-            invalid(f"{place}: {_counted(profile)} {size}, more than max_group_size {profile.max_group_size}")
+            counted = _counted(profile, actions)
+            invalid(f"{place}: {counted} {size}, more than max_group_size {profile.max_group_size}")
         used = state.size(profile)
         if used + size > profile.size:
             left = (
                 f"{profile.size - used} of {profile.size} members"
-                if profile.sum_of_members
+                if _by_members(profile, actions)
                 else f"weight {profile.size - used} of {profile.size}"
             )
             refuse(
@@ -387,15 +400,22 @@ def _members(group: Group | None) -> tuple[GroupMember, ...]:
 # --- weights ------------------------------------------------------------------------------------------------
 
 
-def _size(profile: ActionProfile, weights: Sequence[int]) -> int:
+def _by_members(profile: ActionProfile, one_shot: ActionSet | None) -> bool:
+    """Whether sizes count members, not weights; a one-shot may have its own say (P4Runtime 1.5 §9.2.3)."""
+    if one_shot is None or one_shot.sizes is None:
+        return profile.sum_of_members
+    return one_shot.sizes == "members"
+
+
+def _size(profile: ActionProfile, weights: Sequence[int], one_shot: ActionSet | None = None) -> int:
     """What a group takes of the profile's sizes (P4Runtime 1.5 §6.4.3)."""
-    if profile.sum_of_members:
+    if _by_members(profile, one_shot):
         return len(weights)
     return sum(max(weight, 1) for weight in weights)
 
 
-def _counted(profile: ActionProfile) -> str:
-    return "the number of members is" if profile.sum_of_members else "the weights add up to"
+def _counted(profile: ActionProfile, one_shot: ActionSet | None = None) -> str:
+    return "the number of members is" if _by_members(profile, one_shot) else "the weights add up to"
 
 
 def _check_weight(profile: ActionProfile, place: str, what: str, weight: int) -> None:

@@ -16,7 +16,17 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import assert_never
 
-from p4nic.backend.api import Entry, EntryState, MeterConfig, Pipeline, Transactional
+from p4nic.backend.api import (
+    ColourCounting,
+    DefaultOf,
+    DefaultResources,
+    Entry,
+    EntryState,
+    Marks,
+    MeterConfig,
+    Pipeline,
+    Transactional,
+)
 from p4nic.clock import Clock
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall, Program
@@ -67,6 +77,8 @@ class Tables:
         self._program = program
         self._pipeline = pipeline
         self._transactional = pipeline if isinstance(pipeline, Transactional) else None
+        self.counts_colours = isinstance(pipeline, ColourCounting)
+        self.has_default_resources = isinstance(pipeline, DefaultResources)
         self._clock = clock
         self._lock = lock
         self._changed = changed
@@ -218,7 +230,7 @@ class Tables:
     ) -> Undo:
         match cell:
             case DefaultEntry():
-                return self._entries.modify_default(cell)
+                return self._entries.direct.modify_default(cell)
             case DirectCounter():
                 return self._entries.modify_direct_counter(cell)
             case DirectMeter():
@@ -276,12 +288,33 @@ class Tables:
         with self._lock:
             return self._pipeline.entry_count(named("table", table, self._program.tables).name)
 
-    def direct_meter(self, key: EntryKey) -> MeterConfig | None:
+    def direct_meter(self, key: EntryKey | DefaultOf) -> MeterConfig | None:
         """The meter of an entry that exists, None where it is the default."""
         with self._lock:
-            table, state = self._entries.addressed(key)
-            self._entries.require_direct(table, "meter", table.meter)
-            return self._pipeline.direct_meter(state.entry)
+            table, owner = self._entries.owner(key)
+            self._entries.direct.require(table, "meter")
+            if isinstance(owner, DefaultOf):
+                return self._entries.direct.of_defaults(table).default_meter(table.name)
+            return self._pipeline.direct_meter(owner)
+
+    def default_counter(self, name: str) -> tuple[int, int]:
+        """(packets, bytes) of a default entry's direct counter."""
+        with self._lock:
+            table = named("table", name, self._program.tables)
+            self._entries.direct.require(table, "counter")
+            return self._entries.direct.of_defaults(table).default_counter(name)
+
+    def direct_marks(self, key: EntryKey | DefaultOf) -> Marks:
+        """What the meter of an entry that exists has coloured."""
+        with self._lock:
+            table, owner = self._entries.owner(key)
+            self._entries.direct.require(table, "meter")
+            return self._entries.direct.marks(owner)
+
+    def meter_marks(self, name: str, index: int) -> Marks:
+        """What a cell of an indexed meter has coloured."""
+        with self._lock:
+            return self._arrays.marks(name, index)
 
     def members(self, profile: str | None = None) -> list[Member]:
         """Members the control plane wrote, by profile and id."""

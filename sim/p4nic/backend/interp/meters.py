@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal, final
 
-from p4nic.backend.api import MeterConfig
+from p4nic.backend.api import Marks, MeterConfig
 
 GREEN, YELLOW, RED = 0, 1, 2
 _SCALE = 1_000_000_000
@@ -18,12 +18,14 @@ _SCALE = 1_000_000_000
 
 @final
 class TokenMeter:
-    """One meter cell; an unconfigured one colours everything green (P4Runtime: default meters are green)."""
+    """One meter cell; an unconfigured one colours everything green (P4Runtime: default meters are green).
+    `counts` are packets and bytes of each colour."""
 
-    __slots__ = ("committed", "config", "peak", "since")
+    __slots__ = ("committed", "config", "counts", "peak", "since")
 
     def __init__(self) -> None:
         self.config: MeterConfig | None = None
+        self.counts = [[0, 0], [0, 0], [0, 0]]
         self.committed = 0
         self.peak = 0
         self.since = 0
@@ -35,6 +37,23 @@ class TokenMeter:
             self.committed = config.cburst * _SCALE
             self.peak = config.pburst * _SCALE
             self.since = 0
+
+    @property
+    def marks(self) -> Marks:
+        """What it has coloured."""
+        return Marks(*((packets, bytes_) for packets, bytes_ in self.counts))
+
+    @marks.setter
+    def marks(self, marks: Marks) -> None:
+        self.counts = [list(marks.green), list(marks.yellow), list(marks.red)]
+
+    def mark(self, amount: int, length: int, now_ns: int, before: int) -> int:
+        """Colour a packet of `length` bytes, and count it."""
+        colour = self.colour(amount, now_ns, before)
+        if 0 <= colour <= RED:
+            self.counts[colour][0] += 1
+            self.counts[colour][1] += length
+        return colour
 
     def colour(self, amount: int, now_ns: int, before: int) -> int:
         """Colour a packet of `amount` units that came in with colour `before` (0 where colour-blind)."""
@@ -93,7 +112,6 @@ class MeterCells:
 
     def colour(self, index: int, length: int, now_ns: int, before: int) -> int:
         """Colour a packet of `length` bytes; an index beyond the size leaves the colour as it was."""
-        cell = self.cells.get(index)
-        if cell is None:
+        if not 0 <= index < self.size:
             return before
-        return cell.colour(1 if self.unit == "packets" else length, now_ns, before)
+        return self.cell(index).mark(1 if self.unit == "packets" else length, length, now_ns, before)

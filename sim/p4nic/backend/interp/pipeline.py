@@ -11,11 +11,16 @@ from typing import assert_never, final
 from p4nic.backend.api import (
     Alike,
     CloneSession,
+    Count,
+    DefaultOf,
     DigestMessage,
     Entry,
     EntryState,
     Expired,
+    Marks,
     MeterConfig,
+    MeterIndex,
+    MeterPlace,
     Options,
     Outcome,
     Pipeline,
@@ -26,6 +31,7 @@ from p4nic.backend.interp import engine
 from p4nic.backend.interp.architecture import Architecture
 from p4nic.backend.interp.engine import Build
 from p4nic.backend.interp.layout import Layout
+from p4nic.backend.interp.meters import TokenMeter
 from p4nic.backend.interp.pna import Pna
 from p4nic.backend.interp.psa import Psa
 from p4nic.backend.interp.state import State
@@ -144,13 +150,49 @@ class InterpreterPipeline:
         table = self._state.tables[entry.table]
         table.meter_of(table.existing(entry.key, entry.priority)).configure(config)
 
+    def default_counter(self, table: str) -> Count:
+        default = self._state.tables[table].default
+        return default.packets, default.bytes
+
+    def set_default_counter(self, table: str, packets: int, bytes_: int) -> None:
+        default = self._state.tables[table].default
+        default.packets, default.bytes = packets, bytes_
+
+    def default_meter(self, table: str) -> MeterConfig | None:
+        meter = self._state.tables[table].default.meter
+        return None if meter is None else meter.config
+
+    def set_default_meter(self, table: str, config: MeterConfig | None) -> None:
+        found = self._state.tables[table]
+        found.meter_of(found.default).configure(config)
+
+    def marks(self, place: MeterPlace) -> Marks:
+        return self._meter_at(place).marks
+
+    def set_marks(self, place: MeterPlace, marks: Marks) -> None:
+        self._meter_at(place).marks = marks
+
+    def _meter_at(self, place: MeterPlace) -> TokenMeter:
+        match place:
+            case MeterIndex(name, index):
+                return self._state.meters[name].cell(index)
+            case DefaultOf(table):
+                return self._state.tables[table].meter_of(self._state.tables[table].default)
+            case Entry():
+                found = self._state.tables[place.table]
+                return found.meter_of(found.existing(place.key, place.priority))
+            case _:
+                assert_never(place)
+
     # --- action profiles ---
 
     def set_member(self, profile: str, member_id: int, call: ActionCall | None) -> None:
         self._state.profiles[profile].set_member(member_id, call)
 
-    def set_group(self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None) -> None:
-        self._state.profiles[profile].set_group(group_id, members)
+    def set_group(
+        self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None, random: bool = False
+    ) -> None:
+        self._state.profiles[profile].set_group(group_id, members, random)
 
     # --- arrays ---
 

@@ -56,15 +56,15 @@ class Packet:
     """One pass of one packet through the blocks; the header fields are in a list beside it.
 
     `data` is the frame as this pass received it, `position` and `end` are bits. `out` collects emitted
-    headers. `hit` is the entry of the last lookup (None: miss), `ran` its action; `learner…` belong to
-    the last lookup of a learner. Requests of the program (`clone`, `resubmit`, …) wait here until the
-    architecture acts on them.
+    headers. `hit` is the entry of the last lookup (None: miss), `ran` its action, `direct` the entry whose
+    counter and meter that action uses; `learner…` belong to the last lookup of a learner. Requests of the
+    program (`clone`, `resubmit`, …) wait here until the architecture acts on them.
     """
 
     __slots__ = (
-        "clone", "data", "end", "entry", "fuel", "hit", "learner", "learner_entry", "learner_key", "length",
-        "limit", "mirrors", "now_ns", "out", "passes", "port", "position", "ran", "recirculate", "resubmit",
-        "shortfall", "trace", "transmit",
+        "clone", "data", "direct", "end", "entry", "fuel", "hit", "learner", "learner_entry", "learner_key",
+        "length", "limit", "mirrors", "now_ns", "out", "passes", "port", "position", "ran", "recirculate",
+        "resubmit", "shortfall", "trace", "transmit",
     )  # fmt: skip
 
     def __init__(self, port: int, data: bytes, now_ns: int, trace: list[TraceEvent] | None) -> None:
@@ -79,6 +79,7 @@ class Packet:
         self.out: list[bytes] = []
         self.hit: TableEntry | None = None
         self.entry: TableEntry | None = None
+        self.direct: TableEntry | None = None
         self.ran: ActionCode | None = None
         self.learner: Learner | None = None
         self.learner_key: LookupKey = 0

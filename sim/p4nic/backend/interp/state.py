@@ -14,7 +14,7 @@ from p4nic.backend.api import Alike, CloneSession, DigestMessage, Options, Repli
 from p4nic.backend.interp.ageing import Ageing
 from p4nic.backend.interp.cells import CounterCells, RegisterCells
 from p4nic.backend.interp.hashes import HashFunction, hash_function
-from p4nic.backend.interp.meters import MeterCells
+from p4nic.backend.interp.meters import MeterCells, TokenMeter
 from p4nic.backend.interp.rng import SplitMix64
 from p4nic.backend.interp.tables.entry import ActionCode, TableEntry
 from p4nic.backend.interp.tables.learner import Learner
@@ -52,6 +52,7 @@ class State:
         self.program = program
         self.options = options
         self.statistics = dict.fromkeys(STATISTICS, 0)
+        self.has_direct = any(t.counter or t.meter for t in program.tables.values())
         self.ageing = Ageing()
         self.random = SplitMix64(options.seed)
         self.actions = {name: ActionCode(a) for name, a in program.actions.items()}
@@ -63,7 +64,9 @@ class State:
             for t in program.tables.values()
         }
         self.learners = {t.name: self._learner(t) for t in program.tables.values() if t.is_learner}
-        self.profiles = {name: Profile(spec, self.actions) for name, spec in program.action_profiles.items()}
+        self.profiles = {
+            name: Profile(spec, self.actions, self.random) for name, spec in program.action_profiles.items()
+        }
         self.counters = {c.name: CounterCells(c.size) for c in program.counters.values()}
         self.meters = {m.name: MeterCells(m.unit, m.size) for m in program.meters.values()}
         self.registers = {
@@ -120,13 +123,15 @@ class State:
         self.statistics["assert_failed"] += 1
         _log.warning("assertion failed at %s: %s", source or "unknown position", text)
 
-    def colour_direct(self, entry: TableEntry | None, amount: int, now_ns: int, before: int) -> int:
-        """Colour by an entry's direct meter; a miss, or an entry without a configured meter, keeps the
-        colour.
-        """
-        if entry is None or entry.meter is None:
+    def colour_direct(
+        self, entry: TableEntry | None, amount: int, length: int, now_ns: int, before: int
+    ) -> int:
+        """Colour by an entry's direct meter; None, or a meter without a configuration, keeps the colour."""
+        if entry is None:
             return before
-        return entry.meter.colour(amount, now_ns, before)
+        if entry.meter is None:
+            entry.meter = TokenMeter()
+        return entry.meter.mark(amount, length, now_ns, before)
 
     def log_message(self, text: str, values: tuple[int, ...], source: str) -> None:
         """The program's log_msg."""

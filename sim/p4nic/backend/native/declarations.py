@@ -40,17 +40,20 @@ int p4_is_live(engine *e, uint32_t table, uint32_t id);
 uint32_t p4_count(engine *e, uint32_t table);
 void p4_set_default(engine *e, uint32_t table, uint32_t action, const uint8_t *args, uint32_t args_bytes);
 void p4_set_entry_counter(engine *e, uint32_t table, uint32_t id, uint64_t packets, uint64_t bytes);
-void p4_set_entry_meter(engine *e, uint32_t table, uint32_t id, uint32_t kind, uint64_t cir, uint64_t cburst,
-    uint64_t pir, uint64_t pburst);
+void p4_default_counter(engine *e, uint32_t table, uint64_t *out);
+void p4_set_default_counter(engine *e, uint32_t table, uint64_t packets, uint64_t bytes);
 int p4_next_expiry(engine *e, uint64_t *deadline);
 int64_t p4_expire(engine *e, uint64_t now_ns, uint32_t *table);
 void p4_set_member(engine *e, uint32_t profile, uint32_t id, int64_t action, const uint8_t *args,
     uint32_t args_bytes);
-void p4_set_group(engine *e, uint32_t profile, uint32_t id, const uint32_t *slots, int64_t count);
+void p4_set_group(engine *e, uint32_t profile, uint32_t id, const uint32_t *slots, int64_t count,
+    uint32_t drawn);
 void p4_counter(engine *e, uint32_t counter, uint64_t index, uint64_t *out);
 void p4_set_counter(engine *e, uint32_t counter, uint64_t index, uint64_t packets, uint64_t bytes);
-void p4_set_meter(engine *e, uint32_t meter, uint64_t index, uint32_t kind, uint64_t cir, uint64_t cburst,
-    uint64_t pir, uint64_t pburst);
+void p4_set_meter(engine *e, uint32_t place, uint32_t number, uint64_t index, uint32_t kind, uint64_t cir,
+    uint64_t cburst, uint64_t pir, uint64_t pburst);
+void p4_marks(engine *e, uint32_t place, uint32_t number, uint64_t index, uint64_t *out);
+void p4_set_marks(engine *e, uint32_t place, uint32_t number, uint64_t index, const uint64_t *marks);
 void p4_register(engine *e, uint32_t reg, uint64_t index, uint64_t *out);
 void p4_set_register(engine *e, uint32_t reg, uint64_t index, uint64_t low, uint64_t high);
 void p4_set_value_set(engine *e, uint32_t set, const uint64_t *words, uint32_t members, uint32_t keys);

@@ -106,6 +106,9 @@ class StateWriter:
         out.line(f"    p->path[{bit // 64}] |= {2 << bit % 64:#x}u;")
         if table.is_learner:
             out.line(f"    key_missed(p, {number}, h{n});")
+        if table.counter is not None and table.counts_on_hit:
+            self.room("    ")
+            out.line(f"    effect_count(p, &w->default_cells[{number}], 1, p->length);")
         out.line(f"    a{n} = e->tables[{number}].default_args;")
         out.line(f"    ran{n} = e->tables[{number}].default_action;")
         out.line("}")
@@ -139,14 +142,18 @@ class StateWriter:
             out.line(f"    effect_timer(p, EFFECT_TOUCH, {number}, e{n}, -1);")
 
     def _colour(self, site: Site, scope: Scope) -> None:
-        """v1model's direct meter colours each hit before the action runs."""
+        """v1model's direct meter colours each hit before the action runs; a miss by the default entry's, if
+        that has a configuration."""
         out, n, table = self.out, site.number, site.table
         if table.meter is not None and table.meter_result is not None:
-            out.line(f"if (e{n}) {{")
-            self.for_real()
+            number = self.numbers.tables[table.name]
             amount = "1" if self.program.meters[table.meter].unit == "packets" else "p->length"
-            text = f"colour_direct({self.table(table.name)}, e{n}, {amount}, w->now_ns, 0)"
+            text = f"colour_direct(e, {number}, e{n}, e{n} != NULL, {amount}, p->length, w->now_ns, 0)"
+            self.for_real()
+            out.line(f"if (e{n} || e->default_meters[{number}].kind) {{")
             out.store(table.meter_result, text, 2, scope, effect=True)
+            out.line("} else {")
+            out.line(f"    (void){text};")
             out.line("}")
 
     def _profile(self, site: Site, scope: Scope) -> None:
@@ -168,6 +175,11 @@ class StateWriter:
             f"        const struct member_group *group = idmap_get(&e->profiles[{number}].groups, wanted);"
         )
         out.line("        if (group && group->count) {")
+        out.line("            u32 slot;")
+        out.line("            if (unlikely(group->drawn)) {")
+        self.for_real()
+        out.line("                slot = group->slots[random_between(e, 0, group->count - 1)];")
+        out.line("            } else {")
         chosen = "0"
         if profile.selector_algorithm == "round_robin":
             raise UnsupportedError(
@@ -184,7 +196,8 @@ class StateWriter:
                 profile.selector_skip_invalid,
                 scope,
             )
-        out.line(f"            u32 slot = group->slots[({chosen}) % group->count];")
+        out.line(f"                slot = group->slots[({chosen}) % group->count];")
+        out.line("            }")
         out.line(f"            {member} = idmap_get(&e->profiles[{number}].members, slot);")
         out.line("        }")
         out.line("    }")
@@ -230,17 +243,8 @@ class StateWriter:
                 self._entry_id(op, scope)
             case ops.Count():
                 self._count(op, scope)
-            case ops.CountDirect(counter, packets, bytes_):
-                entry = self.out.v.last("entry").name
-                self.out.line(f"if ({entry}) {{")
-                self.settled(entry, "    ")
-                self.room("    ")
-                cell = self._cell(self._counted(counter, scope), entry)
-                self.out.line(
-                    f"    effect_count(p, {cell}, {self._amount(packets, scope)}, "
-                    f"{self._amount(bytes_, scope)});"
-                )
-                self.out.line("}")
+            case ops.CountDirect():
+                self._count_direct(op, scope)
             case ops.Meter():
                 self._meter(op, scope)
             case ops.RegisterRead() | ops.RegisterWrite() | ops.RegisterAdd():
@@ -392,6 +396,22 @@ class StateWriter:
         )
         self.out.line("}")
 
+    def _count_direct(self, op: ops.CountDirect, scope: Scope) -> None:
+        entry = self.out.v.last("entry").name
+        amounts = f"{self._amount(op.packets, scope)}, {self._amount(op.bytes, scope)}"
+        self.out.line(f"if ({entry}) {{")
+        self.settled(entry, "    ")
+        self.room("    ")
+        cell = self._cell(self._counted(op.counter, scope), entry)
+        self.out.line(f"    effect_count(p, {cell}, {amounts});")
+        self.out.line("}")
+        if scope.site is not None:  # its default entry, unless the entry has been forgotten
+            self.out.line(f"else if (!{self.out.v.last('hit').name}) {{")
+            self.room("    ")
+            default = f"&w->default_cells[{self.numbers.tables[scope.site.table.name]}]"
+            self.out.line(f"    effect_count(p, {default}, {amounts});")
+            self.out.line("}")
+
     def _meter(self, op: ops.Meter, scope: Scope) -> None:
         out = self.out
         number = self.numbers.meters[op.meter]
@@ -410,7 +430,8 @@ class StateWriter:
                     f"be run natively; use --backend interp"
                 )
             amount = "1" if self.program.meters[op.meter].unit == "packets" else length
-            text = f"colour_direct({self.table(table)}, e{scope.site.number}, {amount}, w->now_ns, {before})"
+            found = f"{self.numbers.tables[table]}, e{scope.site.number}, {out.v.last('hit').name}"
+            text = f"colour_direct(e, {found}, {amount}, {length}, w->now_ns, {before})"
         out.store(op.dst, text, 32, scope, effect=True)
 
     def _register(self, op: ops.RegisterRead | ops.RegisterWrite | ops.RegisterAdd, scope: Scope) -> None:

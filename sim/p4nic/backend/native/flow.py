@@ -152,7 +152,7 @@ class Analysis:
                 return Effect(uses, stored.kills, stored.writes, pure=True)
             case ops.Random(dst) | ops.Meter(dst) | ops.RegisterRead(dst):
                 stored = self.place(dst, scope)
-                extra = 1 << v.last("entry").bit if isinstance(op, ops.Meter) else 0
+                extra = bits([v.last("entry"), v.last("hit")]) if isinstance(op, ops.Meter) else 0
                 return Effect(stored.uses | extra, 0, stored.writes)
             case ops.Receive(dst):
                 stored = self.place(dst, scope)
@@ -182,7 +182,7 @@ class Analysis:
             case ops.BranchAction():
                 return Effect(1 << v.last("ran").bit)
             case ops.CountDirect():
-                return Effect(1 << v.last("entry").bit)
+                return Effect(bits([v.last("entry"), v.last("hit")]))
             case ops.Forget():
                 return Effect(0, 0, 1 << v.last("entry").bit)
             case ops.Advance() | ops.Verify() | ops.Reject() | ops.Switch():

@@ -21,7 +21,6 @@ from p4nic.backend.api import (
     Entry,
     EntryState,
     Expired,
-    MeterConfig,
     Options,
     Outcome,
     Pipeline,
@@ -34,6 +33,7 @@ from p4nic.backend.native.described import MAX_PROFILES, Numbers, Unit
 from p4nic.backend.native.forwarding import NativeForwarding
 from p4nic.backend.native.measuring import LATENCY_STEPS, MAX_ROUNDS, Frames, Timing, in_c, timing
 from p4nic.backend.native.messages import DIGEST, decode, decode_outcomes, log_message
+from p4nic.backend.native.meters import Meters
 from p4nic.backend.native.rows import Rows
 from p4nic.backend.native.tables import NativeTable, value_and_mask
 from p4nic.backend.native.workers import Workers
@@ -51,7 +51,6 @@ _EXPIRE_CHUNK = 64
 MAX_ENTRIES = 1 << 31
 MAX_FRAME = 1 << 20
 
-_METER_KINDS = {"two_rate_three_color": 1, "single_rate_three_color": 2, "single_rate_two_color": 3}
 _log = logging.getLogger(__name__)
 
 
@@ -83,8 +82,12 @@ class NativePipeline:
         self._rows = Rows((self._ffi, self._lib, self._engine), self._tables, self.workers)
         self.row_layout, self.read_rows = self._rows.layout, self._rows.reader
         self.write_rows = self._rows.write
-        self._meters: dict[tuple[str, int], MeterConfig] = {}
-        self._direct_meters: dict[tuple[str, int, int], MeterConfig] = {}
+        self._meters = meters = Meters(library_, self._number.meters, self._tables, self.workers.gate)
+        self.meter, self.set_meter = meters.meter, meters.set_meter
+        self.direct_meter, self.set_direct_meter = meters.direct_meter, meters.set_direct_meter
+        self.default_meter, self.set_default_meter = meters.default_meter, meters.set_default_meter
+        self.default_counter, self.set_default_counter = meters.default_counter, meters.set_default_counter
+        self.marks, self.set_marks = meters.marks, meters.set_marks
         self._digests: list[DigestMessage] = []
 
     # --- making ---
@@ -277,23 +280,6 @@ class NativePipeline:
         number = table.existing(entry.key, entry.priority)
         self._lib.p4_set_entry_counter(self._engine, table.number, number, packets, bytes_)
 
-    def _meter_key(self, entry: Entry) -> tuple[NativeTable, int, tuple[str, int, int]]:
-        table = self._tables[entry.table]
-        number = table.existing(entry.key, entry.priority)
-        return table, number, (entry.table, number, table.raw(number).sequence)
-
-    def direct_meter(self, entry: Entry) -> MeterConfig | None:
-        return self._direct_meters.get(self._meter_key(entry)[2])
-
-    def set_direct_meter(self, entry: Entry, config: MeterConfig | None) -> None:
-        self.workers.gate()
-        table, number, key = self._meter_key(entry)
-        if table.spec.meter is not None:
-            self._lib.p4_set_entry_meter(self._engine, table.number, number, *_meter(config))
-        self._direct_meters.pop(key, None)
-        if config is not None:
-            self._direct_meters[key] = config
-
     # --- action profiles ---
 
     def set_member(self, profile: str, member_id: int, call: ActionCall | None) -> None:
@@ -305,11 +291,14 @@ class NativePipeline:
             self._engine, self._number.profiles[profile], member_id, number, args, len(args)
         )
 
-    def set_group(self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None) -> None:
+    def set_group(
+        self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None, random: bool = False
+    ) -> None:
         self.workers.gate()
         slots = list(self.program.action_profiles[profile].layout(members or ()))
         count = -1 if members is None else len(slots)
-        self._lib.p4_set_group(self._engine, self._number.profiles[profile], group_id, slots, count)
+        number = self._number.profiles[profile]
+        self._lib.p4_set_group(self._engine, number, group_id, slots, count, random)
 
     # --- arrays ---
 
@@ -321,16 +310,6 @@ class NativePipeline:
     def set_counter(self, name: str, index: int, packets: int, bytes_: int) -> None:
         self.workers.gate()
         self._lib.p4_set_counter(self._engine, self._number.counters[name], index, packets, bytes_)
-
-    def meter(self, name: str, index: int) -> MeterConfig | None:
-        return self._meters.get((name, index))
-
-    def set_meter(self, name: str, index: int, config: MeterConfig | None) -> None:
-        self.workers.gate()
-        self._lib.p4_set_meter(self._engine, self._number.meters[name], index, *_meter(config))
-        self._meters.pop((name, index), None)
-        if config is not None:
-            self._meters[name, index] = config
 
     def register(self, name: str, index: int) -> int:
         out = self._ffi.new("uint64_t[2]")
@@ -397,9 +376,7 @@ class NativePipeline:
         old.workers.stop()  # for good: its wires come here, too
         for name in what.tables:
             self._tables[name].adopt(old._tables[name])
-        metered = {key: config for key, config in old._direct_meters.items() if key[0] in what.tables}
-        self._direct_meters.update(metered)
-        self._meters.update({key: config for key, config in old._meters.items() if key[0] in what.meters})
+        self._meters.adopt(old._meters, what.meters, what.tables)
         ours, theirs = self._number, old._number
         for kind, (names, mine, other) in enumerate(
             (
@@ -436,12 +413,6 @@ class NativePipeline:
         self.workers.stop()
         if not self._rows.reading:
             self._ffi.release(self._engine)
-
-
-def _meter(config: MeterConfig | None) -> tuple[int, int, int, int, int]:
-    if config is None:
-        return 0, 0, 0, 0, 0
-    return _METER_KINDS[config.kind], config.cir, config.cburst, config.pir, config.pburst
 
 
 def table_size(options: Options, name: str, size: int) -> int:

@@ -250,7 +250,11 @@ class SwxPipeline:
             state.members[member_id] = call
         state.changed[member_id] = None
 
-    def set_group(self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None) -> None:
+    def set_group(
+        self, profile: str, group_id: int, members: tuple[tuple[int, int], ...] | None, random: bool = False
+    ) -> None:
+        if random:
+            _unimplemented(f"action profile {profile}: DPDK's selectors choose by hash, not at random")
         state = self._state.profiles[profile]
         assert state.selector is not None
         selector = wire.name(state.selector)

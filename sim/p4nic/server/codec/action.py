@@ -8,16 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import assert_never, final
+from typing import Literal, assert_never, final
 
 from p4nic.backend.api import ActionSet, GroupRef, MemberRef, WeightedAction
-from p4nic.ir.program import ActionCall, ActionProfile
-from p4nic.server.codec.scalar import Scalar, invalid, shortest, unimplemented, unsigned
+from p4nic.ir.program import ActionCall
+from p4nic.server.codec.scalar import Scalar, invalid, shortest, unsigned
 from p4nic.target.checks import choices
 from p4rt import p4r
 
 EntryAction = ActionCall | MemberRef | GroupRef | ActionSet
 _PORT_WIDTH = 32
+_MODES: Mapping[int, bool] = {
+    p4r.ActionProfileActionSet.DEFAULT_MODE_DETERMINED_BY_ACTION_SELECTOR: False,
+    p4r.ActionProfileActionSet.HASH: False,
+    p4r.ActionProfileActionSet.RANDOM: True,
+}
+_SIZES: Mapping[p4r.ActionProfileActionSet.SizeSemantics.ValueType, Literal["weights", "members"] | None] = {
+    p4r.ActionProfileActionSet.DEFAULT_SIZE_DETERMINED_BY_ACTION_SELECTOR: None,
+    p4r.ActionProfileActionSet.SUM_OF_WEIGHTS: "weights",
+    p4r.ActionProfileActionSet.SUM_OF_MEMBERS: "members",
+}
 
 
 @final
@@ -92,14 +102,8 @@ class Actions:
         codec = self._by_name.get(call.action)
         return codec.encode(call) if codec is not None else None
 
-    def decode_entry(
-        self,
-        message: p4r.TableAction,
-        place: str,
-        profile: ActionProfile | None = None,
-        valid: Collection[str] = (),
-    ) -> EntryAction:
-        """`profile`: the table's, which decides how a one-shot's size is counted; `valid`: its actions."""
+    def decode_entry(self, message: p4r.TableAction, place: str, valid: Collection[str] = ()) -> EntryAction:
+        """`valid`: the actions to choose from."""
         which = message.WhichOneof("type")
         match which:
             case "action":
@@ -109,7 +113,7 @@ class Actions:
             case "action_profile_group_id":
                 return GroupRef(message.action_profile_group_id)
             case "action_profile_action_set":
-                return self._decode_set(message.action_profile_action_set, place, profile)
+                return self._decode_set(message.action_profile_action_set, place)
             case None:
                 raise invalid(
                     f"{place}: the action is empty; set an action, a member, a group or a one-shot set"
@@ -117,27 +121,21 @@ class Actions:
             case _:
                 assert_never(which)
 
-    def _decode_set(
-        self, message: p4r.ActionProfileActionSet, place: str, profile: ActionProfile | None
-    ) -> ActionSet:
-        sets = p4r.ActionProfileActionSet
-        if message.action_selection_mode not in (sets.DEFAULT_MODE_DETERMINED_BY_ACTION_SELECTOR, sets.HASH):
-            raise unimplemented(
-                f"{place}: members are selected by hash; selection at random is not supported"
+    def _decode_set(self, message: p4r.ActionProfileActionSet, place: str) -> ActionSet:
+        if message.action_selection_mode not in _MODES:
+            raise invalid(
+                f"{place}: action_selection_mode {message.action_selection_mode} is not one of P4Runtime's "
+                "three"
             )
-        by_members = profile is not None and profile.sum_of_members
-        own = sets.SUM_OF_MEMBERS if by_members else sets.SUM_OF_WEIGHTS
-        if message.size_semantics not in (sets.DEFAULT_SIZE_DETERMINED_BY_ACTION_SELECTOR, own):
-            counts = "members" if by_members else "weights"
-            raise unimplemented(
-                f"{place}: the action selector's sizes are sums of {counts}, which one group cannot change; "
-                f"leave size_semantics out or set SUM_OF_{counts.upper()}"
-            )
+        if message.size_semantics not in _SIZES:
+            raise invalid(f"{place}: size_semantics {message.size_semantics} is not one of P4Runtime's three")
         return ActionSet(
             tuple(
                 WeightedAction(self.decode(one.action, place), one.weight, decode_watch(one, place))
                 for one in message.action_profile_actions
-            )
+            ),
+            _MODES[message.action_selection_mode],
+            _SIZES[message.size_semantics],
         )
 
     def encode_entry(self, action: EntryAction) -> p4r.TableAction | None:
@@ -149,10 +147,14 @@ class Actions:
                 return p4r.TableAction(action_profile_member_id=number)
             case GroupRef(number):
                 return p4r.TableAction(action_profile_group_id=number)
-            case ActionSet(actions):
+            case ActionSet(actions, random, sizes):
                 message = p4r.TableAction()
+                chosen = message.action_profile_action_set
+                if random:
+                    chosen.action_selection_mode = p4r.ActionProfileActionSet.RANDOM
+                chosen.size_semantics = next(n for n, name in _SIZES.items() if name == sizes)
                 for weighted in actions:
-                    one = message.action_profile_action_set.action_profile_actions.add(weight=weighted.weight)
+                    one = chosen.action_profile_actions.add(weight=weighted.weight)
                     call = self.encode(weighted.call)
                     if call is not None:
                         one.action.CopyFrom(call)

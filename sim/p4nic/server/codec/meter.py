@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from p4nic.backend.api import MeterConfig
+from p4nic.backend.api import Marks, MeterConfig
 from p4nic.load.p4info_model import MeterInfo
 from p4nic.server.codec.scalar import invalid
 from p4rt import p4r
@@ -48,3 +48,22 @@ class MeterCodec:
         return p4r.MeterConfig(
             cir=config.cir, cburst=config.cburst, pir=config.cir, pburst=config.cburst, eburst=excess
         )
+
+
+def encode_marks(marks: Marks) -> p4r.MeterCounterData:
+    """What a meter has coloured, as MeterCounterData (§9.4.3)."""
+    message = p4r.MeterCounterData()
+    for name, (packets, bytes_) in (("green", marks.green), ("yellow", marks.yellow), ("red", marks.red)):
+        getattr(message, name).CopyFrom(p4r.CounterData(packet_count=packets, byte_count=bytes_))
+    return message
+
+
+def decode_unmark(place: str, message: p4r.MeterCounterData) -> None:
+    """A write can set the counts to 0 only."""
+    for name in ("green", "yellow", "red"):
+        count = getattr(message, name)
+        if count.packet_count or count.byte_count:
+            raise invalid(
+                f"{place}: {name} counts {count.packet_count} packets and {count.byte_count} bytes; a client "
+                "can only set them to 0"
+            )

@@ -15,7 +15,7 @@ from p4nic.load.p4info_model import MatchFieldInfo, Translation
 from p4nic.server.change import Change, DigestChange, DigestSettings
 from p4nic.server.codec.action import ActionCodec, Actions, Param
 from p4nic.server.codec.match import KeyCodec, KeyField
-from p4nic.server.codec.meter import MeterCodec
+from p4nic.server.codec.meter import MeterCodec, decode_unmark
 from p4nic.server.codec.names import by_id
 from p4nic.server.codec.p4data import DataTypes, members_of
 from p4nic.server.codec.packet import PacketHeader
@@ -27,6 +27,7 @@ from p4nic.target.entities import (
     CounterCell,
     DirectCounter,
     DirectMeter,
+    EntryKey,
     MeterCell,
     Operation,
     RegisterCell,
@@ -77,9 +78,7 @@ class Codec:
         table, info = program.tables[name], self.info.tables[name]
         fields = self._fields(f"table {name}", info.match_fields, tuple(k.width for k in table.keys))
         meter = self.meters.get(table.meter) if table.meter else None
-        profile = program.action_profiles[table.implementation] if table.implementation else None
-        key = KeyCodec(f"table {name}", fields)
-        return TableCodec(info, table, key, self.actions, meter, profile)
+        return TableCodec(info, table, KeyCodec(f"table {name}", fields), self.actions, meter)
 
     def _params(self, action: str, program: Program) -> tuple[Param, ...]:
         widths = [p.width for p in program.actions[action].params]
@@ -181,9 +180,9 @@ class Codec:
             case "meter_entry":
                 meter = entity.meter_entry
                 name = self.meter_name(meter.meter_id)
-                _refuse_colour_counters(f"meter {name}", meter)
+                unmark = _unmarks(f"meter {name}", meter)
                 config = self.meters[name].decode(meter.config) if meter.HasField("config") else None
-                return Change(((operation, MeterCell(name, index_of(meter), config)),))
+                return Change(((operation, MeterCell(name, index_of(meter), config, unmark)),))
             case "register_entry":
                 register = entity.register_entry
                 name = self.register_name(register.register_id)
@@ -200,26 +199,21 @@ class Codec:
                 return Change(((operation, ValueSetMembers(name, members)),))
             case "direct_counter_entry":
                 direct = entity.direct_counter_entry
-                codec = self._addressed(direct.table_entry)
-                key = codec.decode_key(direct.table_entry)
+                codec = self.table(direct.table_entry.table_id)
+                owner = codec.decode_owner(direct.table_entry)
                 if operation == "modify" and not direct.HasField("data"):
-                    return Change(must_exist=key)
+                    return Change(must_exist=owner if isinstance(owner, EntryKey) else None)
                 pair = direct.data.packet_count, direct.data.byte_count
-                return Change(((operation, DirectCounter(key, *pair)),))
+                return Change(((operation, DirectCounter(owner, *pair)),))
             case "direct_meter_entry":
                 metered = entity.direct_meter_entry
-                codec = self._addressed(metered.table_entry)
-                _refuse_colour_counters(codec.place, metered)
+                codec = self.table(metered.table_entry.table_id)
+                unmark = _unmarks(codec.place, metered)
                 wanted = codec.decode_meter(metered.config) if metered.HasField("config") else None
-                return Change(((operation, DirectMeter(codec.decode_key(metered.table_entry), wanted)),))
+                owner = codec.decode_owner(metered.table_entry)
+                return Change(((operation, DirectMeter(owner, wanted, unmark)),))
             case _:
                 raise unimplemented(f"p4nic does not know entities of kind {which}")
-
-    def _addressed(self, message: p4r.TableEntry) -> TableCodec:
-        codec = self.table(message.table_id)
-        if message.is_default_action:
-            raise unimplemented(f"{codec.place}: the default entry has no counter or meter of its own here")
-        return codec
 
     def counter_name(self, number: int) -> str:
         return by_id(self.info, "counter", number, self.info.counters.by_id, self.info.counters).name
@@ -239,9 +233,10 @@ def index_of(message: p4r.CounterEntry | p4r.MeterEntry | p4r.RegisterEntry) -> 
     return message.index.index if message.HasField("index") else None
 
 
-def _refuse_colour_counters(place: str, message: p4r.MeterEntry | p4r.DirectMeterEntry) -> None:
+def _unmarks(place: str, message: p4r.MeterEntry | p4r.DirectMeterEntry) -> bool:
     if message.HasField("counter_data"):
-        raise unimplemented(f"{place}: meters do not count by colour here; leave counter_data unset")
+        decode_unmark(place, message.counter_data)
+    return message.HasField("counter_data")
 
 
 def _replication(operation: Operation, message: p4r.PacketReplicationEngineEntry) -> Change:

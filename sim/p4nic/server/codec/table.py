@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from typing import final
 
-from p4nic.backend.api import Entry, EntryState, MeterConfig
+from p4nic.backend.api import Count, DefaultOf, Entry, EntryState, MeterConfig
 from p4nic.errors import ErrorKind, StateError
-from p4nic.ir.program import ActionCall, ActionProfile, Table
+from p4nic.ir.program import ActionCall, Table
 from p4nic.load.p4info_model import TableInfo
 from p4nic.server.change import Change, Note
 from p4nic.server.codec.action import Actions
 from p4nic.server.codec.match import KeyCodec
-from p4nic.server.codec.meter import MeterCodec
-from p4nic.server.codec.scalar import invalid, unimplemented
+from p4nic.server.codec.meter import MeterCodec, decode_unmark
+from p4nic.server.codec.scalar import invalid
 from p4nic.target.checks import check_count
 from p4nic.target.entities import (
     DefaultEntry,
@@ -47,7 +47,6 @@ class TableCodec:
         key: KeyCodec,
         actions: Actions,
         meter: MeterCodec | None,
-        profile: ActionProfile | None = None,
     ) -> None:
         self.id = info.id
         self.name = info.name
@@ -56,7 +55,6 @@ class TableCodec:
         self.place = f"table {info.name}"
         self._actions = actions
         self._meter = meter
-        self._profile = profile
         self._entry_actions = [r.action for r in table.actions if r.scope != "default_only"]
         self._default_actions = [r.action for r in table.actions if r.scope != "table_only"]
         self.ages = table.idle_timeout or table.is_learner
@@ -90,26 +88,26 @@ class TableCodec:
         entry = Entry(
             self.name,
             key.key,
-            self._actions.decode_entry(message.action, self.place, self._profile, self._entry_actions),
+            self._actions.decode_entry(message.action, self.place, self._entry_actions),
             key.priority,
             message.idle_timeout_ns,
             message.metadata,
             message.controller_metadata,
         )
         note = one_shot_note(key, message.action) if self.table.implementation else None
-        counter, meter = self._decode_counter(message), self._decode_meter(message)
-        if counter is None and meter is None:
+        direct = self._decode_direct(message)
+        if direct == (None, None, False):
             return Change(((operation, entry),), note=note)
-        return Change(((operation, TableWrite(entry, counter, meter)),), note=note)
+        return Change(((operation, TableWrite(entry, *direct)),), note=note)
 
     def _direct_change(self, key: EntryKey, message: p4r.TableEntry) -> Change:
-        counter, meter = self._decode_counter(message), self._decode_meter(message)
+        counter, meter, unmark = self._decode_direct(message)
         steps: list[tuple[Operation, Entity]] = []
         if counter is not None:
             check_count(f"{self.place}, direct counter", *counter)
             steps.append(("modify", DirectCounter(key, *counter)))
-        if self.table.meter or meter is not None:
-            steps.append(("modify", DirectMeter(key, meter)))
+        if self.table.meter or meter is not None or unmark:
+            steps.append(("modify", DirectMeter(key, meter, unmark)))
         return Change(tuple(steps), must_exist=None if steps else key)
 
     def _default_change(self, operation: Operation, message: p4r.TableEntry) -> Change:
@@ -118,19 +116,19 @@ class TableCodec:
             raise invalid(f"{self.place}: the default entry can only be modified, not {verb}")
         self.check_default(message)
         self._refuse_read_only(message)
-        if message.HasField("counter_data") or message.HasField("meter_config"):
-            raise unimplemented(f"{self.place}: the default entry has no counter or meter of its own here")
+        direct = self._decode_direct(message)
         key = ("default entry", self.name)
         if not message.HasField("action"):
-            return Change((("modify", DefaultEntry(self.name, None)),), note=Note(key, None))
-        call = self._actions.decode_entry(message.action, self.place, valid=self._default_actions)
+            return Change((("modify", DefaultEntry(self.name, None, *direct)),), note=Note(key, None))
+        call = self._actions.decode_entry(message.action, self.place, self._default_actions)
         if not isinstance(call, ActionCall):
             raise invalid(
                 f"{self.place}: the default entry carries an action, not a member, group or one-shot set"
             )
         kept = p4r.TableEntry(metadata=message.metadata, controller_metadata=message.controller_metadata)
         return Change(
-            (("modify", DefaultEntry(self.name, call)),), note=Note(key, kept.SerializeToString() or None)
+            (("modify", DefaultEntry(self.name, call, *direct)),),
+            note=Note(key, kept.SerializeToString() or None),
         )
 
     def check_default(self, message: p4r.TableEntry) -> None:
@@ -148,23 +146,28 @@ class TableCodec:
     def _refuse_read_only(self, message: p4r.TableEntry) -> None:
         if message.HasField("time_since_last_hit"):
             raise invalid(f"{self.place}: time_since_last_hit can be read, not written; leave it unset")
-        if message.HasField("meter_counter_data"):
-            raise unimplemented(
-                f"{self.place}: meters do not count by colour here; leave meter_counter_data unset"
-            )
+
+    def decode_owner(self, message: p4r.TableEntry) -> EntryKey | DefaultOf:
+        """Whose direct resources are meant."""
+        if not message.is_default_action:
+            return self.decode_key(message)
+        self.check_default(message)
+        return DefaultOf(self.name)
 
     def decode_key(self, message: p4r.TableEntry) -> EntryKey:
         return EntryKey(self.name, self.key.decode(message.match), message.priority)
 
-    def _decode_counter(self, message: p4r.TableEntry) -> tuple[int, int] | None:
-        if not message.HasField("counter_data"):
-            return None
-        return message.counter_data.packet_count, message.counter_data.byte_count
-
-    def _decode_meter(self, message: p4r.TableEntry) -> MeterConfig | None:
-        if not message.HasField("meter_config"):
-            return None
-        return self.decode_meter(message.meter_config)
+    def _decode_direct(self, message: p4r.TableEntry) -> tuple[Count | None, MeterConfig | None, bool]:
+        """Counter, meter, and whether what the meter has coloured is 0 again."""
+        counter = message.counter_data if message.HasField("counter_data") else None
+        unmark = message.HasField("meter_counter_data")
+        if unmark:
+            decode_unmark(self.place, message.meter_counter_data)
+        return (
+            None if counter is None else (counter.packet_count, counter.byte_count),
+            self.decode_meter(message.meter_config) if message.HasField("meter_config") else None,
+            unmark,
+        )
 
     def decode_meter(self, message: p4r.MeterConfig) -> MeterConfig:
         if self._meter is None:
@@ -191,6 +194,10 @@ class TableCodec:
     def encode_key(self, entry: Entry) -> p4r.TableEntry:
         """What identifies the entry, as DirectCounterEntry and DirectMeterEntry carry it."""
         return p4r.TableEntry(table_id=self.id, match=self.key.encode(entry.key), priority=entry.priority)
+
+    def encode_default_key(self) -> p4r.TableEntry:
+        """The same of the default entry."""
+        return p4r.TableEntry(table_id=self.id, is_default_action=True)
 
     def encode_default(self, call: ActionCall, kept: bytes | None) -> p4r.TableEntry:
         message = p4r.TableEntry.FromString(kept or b"")

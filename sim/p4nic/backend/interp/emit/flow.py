@@ -206,6 +206,8 @@ class CodeEmitter:
         if self.out.traced:
             action = self.module.bind("code", op.action, self.state.actions[op.action])
             self.module.line(f"tell_action(pkt, {action}, ({args}))")
+        if self.state.has_direct:
+            self.module.line("pkt.direct = pkt.entry")
         self.module.line(f"{function}(f, pkt, ({args}))")
 
     # --- every instruction; the answer is whether the next one can follow ---

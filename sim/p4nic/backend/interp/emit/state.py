@@ -26,7 +26,7 @@ from p4nic.ir.ops import (
     RegisterRead,
     RegisterWrite,
 )
-from p4nic.ir.program import ActionProfile
+from p4nic.ir.program import ActionProfile, Table
 
 
 def table_function(module: ModuleText, out: CodeWriter, state: State, table: MatchTable) -> None:
@@ -51,9 +51,12 @@ def table_function(module: ModuleText, out: CodeWriter, state: State, table: Mat
         with module.inside("if entry is None:"):
             module.line(f"{name}.misses += 1")
             module.line(f"entry = {name}.default")
+            _on_miss(module, out, state, table)
         with module.inside("else:"):
             module.line(f"{name}.hits += 1")
-            _on_hit(module, out, state, table, name)
+            _on_hit(module, out, state, table)
+        if state.has_direct:
+            module.line("pkt.direct = entry")
         _run(module, out, state, table)
     module.line("")
 
@@ -63,20 +66,41 @@ def _key_part(out: CodeWriter, operand: Operand, width: int, mask: int | None) -
     return text if mask is None else f"({text}) & {mask:#x}"
 
 
-def _on_hit(module: ModuleText, out: CodeWriter, state: State, table: MatchTable, name: str) -> None:
+def _on_hit(module: ModuleText, out: CodeWriter, state: State, table: MatchTable) -> None:
     spec = table.spec
-    if spec.counter is not None and spec.counts_on_hit:
-        module.line("entry.packets += 1")
-        module.line("entry.bytes += pkt.length")
+    _count_entry(module, spec)
     if spec.idle_timeout and not spec.is_learner:
         # BMv2 keeps the same two moments: the hit, and what the sweep has reported since.
         module.line("entry.last_ns = pkt.now_ns")
         with module.inside("if entry.queued_ns is None and entry.timeout_ns:"):
             module.line(f"{module.bind('ageing', '', state.ageing)}.arm(entry)")
+    _colour_entry(out, state, spec)
+
+
+def _on_miss(module: ModuleText, out: CodeWriter, state: State, table: MatchTable) -> None:
+    """The default entry's own counter and meter (P4Runtime 1.5 §9.1.3). BMv2 has neither: without a
+    configuration the field of the colour stays as it is there.
+    """
+    spec = table.spec
+    _count_entry(module, spec)
+    if spec.meter is not None and spec.meter_result is not None:
+        with module.inside("if entry.meter is not None and entry.meter.config is not None:"):
+            _colour_entry(out, state, spec)
+        with module.inside("else:"):
+            module.line(f"colour_direct(entry, {_unit(state, spec.meter)}, pkt.length, pkt.now_ns, 0)")
+
+
+def _count_entry(module: ModuleText, spec: Table) -> None:
+    if spec.counter is not None and spec.counts_on_hit:
+        module.line("entry.packets += 1")
+        module.line("entry.bytes += pkt.length")
+
+
+def _colour_entry(out: CodeWriter, state: State, spec: Table) -> None:
     if spec.meter is not None and spec.meter_result is not None:
         out.store(
             spec.meter_result,
-            f"colour_direct(entry, {_unit(state, spec.meter)}, pkt.now_ns, 0)",
+            f"colour_direct(entry, {_unit(state, spec.meter)}, pkt.length, pkt.now_ns, 0)",
             2,
             spec.source,
             effect=True,  # the bucket pays although the field cannot hold the colour
@@ -210,11 +234,17 @@ def count(out: CodeWriter, op: Count, state: State) -> None:
 
 def count_direct(out: CodeWriter, op: CountDirect) -> None:
     packets, bytes_ = _amount(out, op.packets), _amount(out, op.bytes)
-    with out.module.inside("if pkt.entry is not None:"):
-        out.module.line(f"pkt.entry.packets += {packets}")
-        out.module.line(f"pkt.entry.bytes += {bytes_}")
+    entry = _entry(out)
+    with out.module.inside(f"if {entry} is not None:"):
+        out.module.line(f"{entry}.packets += {packets}")
+        out.module.line(f"{entry}.bytes += {bytes_}")
         data = f'"counter": {op.counter!r}, "packets": {packets}, "bytes": {bytes_}'
         out.tell("count", op.source, data)
+
+
+def _entry(out: CodeWriter) -> str:
+    """Whose direct counter and meter it is: on a miss the default entry's, for the action it runs alone."""
+    return "pkt.direct" if out.in_action else "pkt.entry"
 
 
 def _amount(out: CodeWriter, operand: Operand | None) -> str:
@@ -226,7 +256,7 @@ def meter(out: CodeWriter, op: Meter, state: State) -> None:
     length = "pkt.length" if op.length is None else out.read(op.length)
     if op.index is None:
         amount = "1" if state.program.meters[op.meter].unit == "packets" else length
-        text = f"colour_direct(pkt.entry, {amount}, pkt.now_ns, {colour})"
+        text = f"colour_direct({_entry(out)}, {amount}, {length}, pkt.now_ns, {colour})"
     else:
         cells = out.module.bind("meter", op.meter, state.meters[op.meter])
         text = f"{cells}.colour({out.index(op.index)}, {length}, pkt.now_ns, {colour})"

@@ -10,6 +10,7 @@ from typing import Any as Json
 from typing import final
 
 from p4nic.backend.api import GroupRef, MemberRef
+from p4nic.backend.interp.rng import SplitMix64
 from p4nic.backend.interp.tables.entry import ActionCode
 from p4nic.backend.interp.tables.matching import matches
 from p4nic.ir.program import ActionCall, ActionProfile, Match
@@ -33,11 +34,14 @@ class BoundAction:
 class Profile:
     """The members and groups of one action profile."""
 
-    def __init__(self, spec: ActionProfile, actions: Mapping[str, ActionCode]) -> None:
+    def __init__(self, spec: ActionProfile, actions: Mapping[str, ActionCode], random: SplitMix64) -> None:
         self._spec = spec
         self._actions = actions
+        self._random = random
         self.members: dict[int, BoundAction] = {}
         self.groups: dict[int, tuple[int, ...]] = {}
+        self.drawn: set[int] = set()
+        """Groups whose members are drawn, not chosen by the hash."""
 
     def set_member(self, member_id: int, call: ActionCall | None) -> None:
         """Add, change, or (None) remove a member."""
@@ -46,8 +50,11 @@ class Profile:
         else:
             self.members[member_id] = BoundAction(self._actions[call.action], call.args)
 
-    def set_group(self, group_id: int, members: tuple[tuple[int, int], ...] | None) -> None:
+    def set_group(self, group_id: int, members: tuple[tuple[int, int], ...] | None, random: bool) -> None:
         """Lay the members out as the profile says; None removes the group."""
+        self.drawn.discard(group_id)
+        if random:
+            self.drawn.add(group_id)
         if members is None:
             self.groups.pop(group_id, None)
         else:
@@ -64,6 +71,8 @@ class Profile:
         slots = self.groups.get(ref.group_id)
         if not slots:
             return None
+        if ref.group_id in self.drawn:
+            return self.members.get(slots[self._random.between(0, len(slots) - 1)])
         number = selector(fields, packet) if selector is not None else 0
         return self.members.get(slots[number % len(slots)])
 

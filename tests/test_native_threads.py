@@ -20,8 +20,11 @@ from p4nic.backend.native import NativePipeline, compiler, emit
 from p4nic.bench import lb
 from p4nic.bench.traffic import Traffic
 
-program = lb.program(sys.argv[1])
-options = Options(table_sizes={"Lb.flow_table": 4096})
+program = lb.program("json" if sys.argv[1] == "json" else "spec")
+options = Options(
+    table_sizes={"Lb.flow_table": 4096}, learner_timeouts={"Lb.flow_table": (1,) * 8, "Lb.closing": (1,)}
+)
+workers = 1 if sys.argv[1] == "alone" else 3
 unit = emit(program, options)
 compiler.OPTIMISE = ("-O1", "-g")
 pipeline = NativePipeline(
@@ -35,7 +38,8 @@ opened = lb.flow_frames(lb.flow_order(flows), lb.to_vip(lb.SYN))
 going_on = lb.flow_frames(lb.flow_order(flows), lb.to_vip(lb.ACK))
 both = Traffic.of([p for pair in zip(opened.packets(), going_on.packets()) for p in pair] * 3)
 changing = [e for e in entries if e.priority or e.table != entries[0].table][-1]
-pipeline.workers.replay(both, 3, time.monotonic_ns() - 1_000_000)
+start = time.monotonic_ns() - 1_000_000
+pipeline.workers.replay(both, workers, start)
 seen = rounds = 0
 deadline = time.monotonic() + float(sys.argv[2])
 while time.monotonic() < deadline:
@@ -47,11 +51,15 @@ while time.monotonic() < deadline:
     pipeline.statistics()
     pipeline.resume()
     rounds += 1
+    now = time.monotonic_ns() - start
+    pipeline.expire_untold(now, ())
     if rounds % 7 == 0:  # all flows age: they are learned again
+        pipeline.expire_untold(now + 1_050_000_000, ())
+    if rounds % 20 == 0:
         pipeline.expire(10**18)
         pipeline.resume()
 pipeline.workers.stop()
-told = [pipeline.workers.replayed(i) for i in range(3)]
+told = [pipeline.workers.replayed(i) for i in range(workers)]
 assert all(t.packets for t in told), told
 assert pipeline.statistics()["learned"] > 0 or sys.argv[1] == "json"  # v1model learns nothing itself
 pipeline.close()
@@ -93,7 +101,7 @@ print("lived", rounds)
 
 
 @pytest.mark.skipif(not library_of("libtsan.so"), reason="this compiler has no ThreadSanitizer")
-@pytest.mark.parametrize("kind", ["spec", "json", "rows"])
+@pytest.mark.parametrize("kind", ["spec", "alone", "json", "rows"])
 def test_workers_and_the_control_plane_do_not_race(kind: str) -> None:
     here = Path(__file__).parent
     environment = {

@@ -13,7 +13,7 @@ Implementations: `backend.interp` (the definition), `backend.native` (the produc
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any as Json
@@ -384,6 +384,17 @@ class DefaultResources(Protocol):
     def set_default_counter(self, table: str, packets: int, bytes_: int) -> None: ...
     def default_meter(self, table: str) -> MeterConfig | None: ...
     def set_default_meter(self, table: str, config: MeterConfig | None) -> None: ...
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """What a Pipeline has besides, if learned entries may expire in it without a word."""
+
+    def expire_untold(self, now_ns: int, told: Collection[str]) -> tuple[int, bool]:
+        """Remove learned entries whose time is up at `now_ns`, but for those of the tables `told`: how many,
+        and False if some are left for the next call, because packets in other threads are not to wait. After
+        True, expire() does what it would have done otherwise."""
+        ...
 
 
 @final

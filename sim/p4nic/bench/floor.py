@@ -30,7 +30,7 @@ class Floor:
         made = self._lib.floor_create(2 * connections + 64)
         if made == self._ffi.NULL:
             raise BenchError(f"there is no memory for the floor with {connections} connections")
-        self._floor = self._ffi.gc(made, self._lib.floor_destroy)
+        self._floor = self._ffi.gc(made, lambda floor, lib=self._lib: lib.floor_destroy(floor))
         self._tunnel = [0, 0, 0]
 
     def configure(self, entries: Iterable[Entry]) -> None:

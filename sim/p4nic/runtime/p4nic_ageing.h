@@ -125,6 +125,10 @@ UNUSED static int timer_next(struct table *t, u64 *deadline)
     u32 slot;
     if (timer_front(t, deadline))
         return 1;
+    if (w->pouring && *slot_head(w, w->pouring)) { /* not worth looking at twice */
+        *deadline = slot_start(w, w->pouring) << TICK_BITS;
+        return 1;
+    }
     while ((slot = slot_next(w)) != 0) {
         u64 best = UINT64_MAX, end = slot_end(w, slot);
         u32 seen = 0;

@@ -204,8 +204,6 @@ API int p4_is_live(struct engine *e, u32 table, u32 id);
 API u32 p4_count(struct engine *e, u32 table);
 API void p4_set_default(struct engine *e, u32 table, u32 action, const u8 *args, u32 args_bytes);
 API void p4_set_entry_counter(struct engine *e, u32 table, u32 id, u64 packets, u64 bytes);
-API int p4_next_expiry(struct engine *e, u64 *deadline);
-API i64 p4_expire(struct engine *e, u64 now_ns, u32 *table);
 
 i64 p4_find(struct engine *e, u32 table, const u8 *key)
 {
@@ -345,55 +343,7 @@ void p4_set_entry_counter(struct engine *e, u32 table, u32 id, u64 packets, u64 
     x->bytes = bytes;
 }
 
-int p4_next_expiry(struct engine *e, u64 *deadline)
-{
-    int found = 0;
-    control_lock(e);
-    for (int i = 0; i < N_TABLES; i++) {
-        u64 due = 0;
-        if (!timer_next(&e->tables[i], &due) || (found && due >= *deadline))
-            continue;
-        found = 1;
-        *deadline = due;
-    }
-    control_unlock(e);
-    return found;
-}
-
-/* The table whose heap has the earliest; equal deadlines in order of insertion. */
-UNUSED static i64 due_table(struct engine *e, u64 now_ns)
-{
-    i64 best = -1;
-    for (int i = 0; i < N_TABLES; i++) {
-        struct table *t = &e->tables[i];
-        u64 due = 0;
-        timer_advance(t, now_ns);
-        if (!timer_front(t, &due) || due > now_ns)
-            continue;
-        if (best < 0 || earlier(&t->wheel.front.items[0], &e->tables[best].wheel.front.items[0]))
-            best = i;
-    }
-    return best;
-}
-
-/* One entry whose time is up, disarmed; -1 if there is none. */
-i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
-{
-    i64 at = due_table(e, now_ns);
-    if (at < 0)
-        return -1;
-    struct table *t = &e->tables[at];
-    u32 id = t->wheel.front.items[0].id;
-    struct entry *x = entry_at(t, id);
-    heap_pop(&t->wheel.front);
-    x->slot = 0;
-    if (x->origin != ORIGIN_LEARNED)
-        timer_repeat(t, x, now_ns);
-    e->workers[0]->statistics[STAT_EXPIRED]++;
-    *table = (u32)at;
-    return id;
-}
-
+#include "p4nic_expiry.h"
 #include "p4nic_api_arrays.h"
 #include "p4nic_adopt.h"
 #include "p4nic_bench.h"

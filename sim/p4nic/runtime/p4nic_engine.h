@@ -70,6 +70,7 @@ struct gate {
     pthread_mutex_t sleep;  /* of workers that wait for `opened` */
     pthread_cond_t opened;
     u32 closed;
+    u32 brief;                 /* for one call of the control plane's */
     u64 since;                 /* CLOCK_MONOTONIC: when the control plane closed it */
     u64 lasted[GATE_LASTED];   /* how often it was closed for 2^i to 2^(i+1) ns */
 };

@@ -29,7 +29,8 @@ struct link {
 };
 
 struct wheel {
-    u64 tick; /* what is due in this tick or before it is in the heap */
+    u64 tick; /* what is due in this tick or before it is in the heap, or in the slot `pouring` */
+    u32 pouring; /* a slot that has begun, and is emptied in pieces; it comes before all others */
     struct heap front;
     struct link *links; /* by entry */
     u64 occupied[LEVELS][LEVEL_SLOTS / 64];
@@ -129,6 +130,8 @@ UNUSED static void slot_unlink(struct wheel *w, u32 slot, u32 id)
 /* The first slot with entries; 0 if there is none. */
 UNUSED static u32 slot_next(const struct wheel *w)
 {
+    if (w->pouring && w->first[(w->pouring - 1) / LEVEL_SLOTS][(w->pouring - 1) % LEVEL_SLOTS])
+        return w->pouring;
     for (u32 level = 0; level < LEVELS; level++)
         for (u32 word = 0; word < LEVEL_SLOTS / 64; word++)
             if (w->occupied[level][word])

@@ -177,19 +177,6 @@ COLD int share(struct engine *e, u32 shared)
     return 1;
 }
 
-/* Against packets that change state; others go on. */
-COLD void control_lock(struct engine *e)
-{
-    if (e->shared)
-        pthread_mutex_lock(&e->gate.lock);
-}
-
-COLD void control_unlock(struct engine *e)
-{
-    if (e->shared)
-        pthread_mutex_unlock(&e->gate.lock);
-}
-
 COLD void gate_close(struct engine *e)
 {
     pthread_mutex_lock(&e->gate.raised);
@@ -206,6 +193,27 @@ COLD void gate_open(struct engine *e)
     u32 power = (u32)(63 - __builtin_clzll(lasted));
     e->gate.lasted[power < GATE_LASTED ? power : GATE_LASTED - 1]++;
     pthread_mutex_unlock(&e->gate.raised);
+}
+
+/* Against packets that change state; others go on. A worker alone takes no lock: it is stopped. */
+COLD void control_lock(struct engine *e)
+{
+    if (e->shared) {
+        pthread_mutex_lock(&e->gate.lock);
+    } else if (e->thread_count && !(observe(&e->gate.closed) & GATE_CONTROL)) {
+        gate_close(e);
+        e->gate.brief = 1;
+    }
+}
+
+COLD void control_unlock(struct engine *e)
+{
+    if (e->shared) {
+        pthread_mutex_unlock(&e->gate.lock);
+    } else if (e->gate.brief) {
+        e->gate.brief = 0;
+        gate_open(e);
+    }
 }
 
 COLD int engine_start(struct engine *e)

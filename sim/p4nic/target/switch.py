@@ -21,6 +21,7 @@ from typing import assert_never
 from p4nic.backend.api import (
     DigestMessage,
     Expired,
+    Forgetting,
     Gated,
     Outcome,
     Pipeline,
@@ -72,6 +73,7 @@ class Switch:
         self._wires = Wires(clock, self._statistics)
         self._loop = Loop(self)
         self._pipeline: Pipeline | None = None
+        self._forgetting: Forgetting | None = None
         self._tables: Tables | None = None
         if pipeline is not None:
             self._ageing.check(pipeline.program)
@@ -120,6 +122,7 @@ class Switch:
             self._wires.move(pipeline)
             self._wires.told_of(self._ports.values())
             old, self._pipeline, self._tables = self._pipeline, pipeline, tables
+            self._forgetting = pipeline if isinstance(pipeline, Forgetting) else None
             self.lock.released = pipeline.resume if isinstance(pipeline, Gated) else _nothing
             if old is not None:
                 old.close()
@@ -289,7 +292,13 @@ class Switch:
         if self._pipeline is None:
             return
         # Not next_expiry_ns first: an engine may have to look at many timers to name the earliest.
-        for expired in self._ageing.told(self._pipeline.expire(self.clock.now_ns())):
+        now = self.clock.now_ns()
+        if self._forgetting is not None:
+            gone, done = self._forgetting.expire_untold(now, self._ageing.notify)
+            self._ageing.silent += gone
+            if not done:
+                return  # whoever waits for the lock comes first
+        for expired in self._ageing.told(self._pipeline.expire(now)):
             self._events.put(expired)
 
     # --- ports ---

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, final
 
@@ -70,7 +70,8 @@ class NativePipeline:
             options.cpu_port, options.drop_port, options.port_count, options.seed & mask(64)
         )
         self._engine = self._ffi.gc(
-            self._need(engine != self._ffi.NULL, engine, "the engine"), self._lib.p4_destroy
+            self._need(engine != self._ffi.NULL, engine, "the engine"),
+            lambda engine, lib=self._lib: lib.p4_destroy(engine),  # the library must not go before it
         )
         library_ = (self._ffi, self._lib, self._engine)
         self.workers = Workers(library_)
@@ -237,6 +238,16 @@ class NativePipeline:
                 self.workers.resume()
                 self.workers.gate()
         return expired
+
+    def expire_untold(self, now_ns: int, told: Collection[str]) -> tuple[int, bool]:
+        due = self.next_expiry_ns()
+        if due is None or due > now_ns:
+            return 0, True
+        flags = bytes(name in told for name in self._tables)
+        gone = self._ffi.new("uint64_t *")
+        alone = self.workers.out_of_the_way
+        done = self._lib.p4_expire_untold(self._engine, now_ns, flags, alone, gone)
+        return int(gone[0]), bool(done)
 
     def next_expiry_ns(self) -> int | None:
         deadline = self._ffi.new("uint64_t *")

@@ -1,5 +1,5 @@
-"""Learned entries that expire untold: the native engine takes them out in C, in pieces; what is left, and what is
-told, is what the interpreter leaves and tells."""
+"""Learned entries that expire untold: the native engine takes them out in C, in pieces; what is left, and
+what is told, is what the interpreter leaves and tells."""
 
 from __future__ import annotations
 

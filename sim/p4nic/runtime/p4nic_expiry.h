@@ -140,7 +140,7 @@ static int untold_piece(struct engine *e, struct table *t, u64 now_ns, u64 *gone
 static void untold_pause(u64 since)
 {
     u64 ns = 9 * (clock_ns(CLOCK_MONOTONIC) - since);
-    struct timespec t = {0, (long)(ns < 10000000 ? ns : 10000000)};
+    struct timespec t = {0, (long)(ns < 1000000 ? ns : 1000000)};
     (void)nanosleep(&t, NULL);
 }
 
@@ -156,9 +156,9 @@ int p4_expire_untold(struct engine *e, u64 now_ns, const u8 *told, int alone, u6
         if (!t->learner || told[i] || t->annotated)
             continue;
         do {
-            u64 since = alone ? 0 : clock_ns(CLOCK_MONOTONIC);
             if (!alone)
                 gate_close(e);
+            u64 since = alone ? 0 : clock_ns(CLOCK_MONOTONIC);
             more = untold_piece(e, t, now_ns, gone);
             if (!alone) {
                 gate_open(e);

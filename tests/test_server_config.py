@@ -103,6 +103,8 @@ def test_config_is_read_back_as_set(empty: ServerUnderTest) -> None:
     assert all(c.cookie.cookie == 77 for c in only.values())
     assert [c.HasField("p4info") for c in only.values()] == [False, True, False]
     assert [bool(c.p4_device_config) for c in only.values()] == [False, False, True]
+    with pytest.raises(grpc.RpcError, match="response_type 9 is not one of P4Runtime's four"):
+        get(client, 9)
     client.write(insert(ENTRY))
     assert l2(client) == [ENTRY]
 

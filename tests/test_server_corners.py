@@ -132,6 +132,42 @@ def test_scopes_that_only_the_p4info_tells() -> None:
         ]
 
 
+# --- preinitialized tables (§9.1) ---------------------------------------------------------------------------
+
+
+def preinitialized() -> Artifact:
+    """packet_io, as if `Switch.ether_types` had `entries`, not `const entries`."""
+    message = p4i.P4Info()
+    message.CopyFrom(packet_io().info.message)
+    (table,) = (t for t in message.tables if t.preamble.name == "Switch.ether_types")
+    table.is_const_table, table.has_initial_entries = False, True
+    info = decode_p4info(message)
+    program = load_config(packet_io().path.read_bytes(), info)
+    return Artifact(packet_io().path, packet_io().p4info_path, program, info)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_entries_of_a_preinitialized_table_change_like_any_other(backend: str) -> None:
+    """§9.1, Preinitialized tables: they may be modified and deleted, and an upgrade keeps what is there."""
+    with ServerUnderTest(preinitialized(), backend=backend) as server:
+        client, names = server.primary(), server.names
+
+        def entry(ether_type: int, action: str) -> p4r.TableEntry:
+            return names.entry("Switch.ether_types", {"ether_type": ether_type}, action)
+
+        everything = p4r.TableEntry(table_id=names.ids["Switch.ether_types"])
+        assert client.read_entries(everything) == [entry(0x0800, "NoAction"), entry(0x86DD, "Switch.drop")]
+        client.write(modify(entry(0x0800, "Switch.drop")), delete(entry(0x86DD, "Switch.drop")))
+        client.write(insert(entry(0x0806, "Switch.drop")))
+        now = [entry(0x0800, "Switch.drop"), entry(0x0806, "Switch.drop")]
+        assert client.read_entries(everything) == now
+        config = p4r.ForwardingPipelineConfig(p4info=preinitialized().info.message)
+        config.p4_device_config = packet_io().path.read_bytes()
+        client.set_config(p4r.SetForwardingPipelineConfigRequest.RECONCILE_AND_COMMIT, config)
+        kept = client.read_entries(everything)
+        assert sorted(kept, key=lambda e: e.match[0].exact.value) == now
+
+
 # --- arbitration (§5) ---------------------------------------------------------------------------------------
 
 

@@ -131,6 +131,7 @@ class Table:
     `implementation` names an ActionProfile; then entries point to members or groups instead of carrying an
     action. `counter`/`meter` name the direct resource. `counts_on_hit`: a hit counts by itself (v1model
     direct_counter); else CountDirect does. `meter_result` is where a v1model direct meter puts its colour.
+    `const_entries` are there from the start; unless `entries_are_const`, the control plane may change them.
     """
 
     name: str
@@ -153,6 +154,11 @@ class Table:
     @property
     def is_learner(self) -> bool:
         return bool(self.learner_timeouts)
+
+    @property
+    def entries_origin(self) -> Literal["const", "control"]:
+        """The origin of the entries that are there from the start."""
+        return "const" if self.entries_are_const else "control"
 
     @property
     def has_priority(self) -> bool:

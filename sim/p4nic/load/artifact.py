@@ -116,7 +116,7 @@ def _load(
         program = dpdk_spec.load_text(text, name, info, context, entries)
     if info is not None:
         check(program, info)  # first: a foreign P4Info is the user's mistake, and would not verify either
-        program = _with_scopes(_with_group_rules(program, info), info)
+        program = _with_table_rules(_with_group_rules(program, info), info)
     try:
         verify.check(program)
     except VerifyError as error:
@@ -142,15 +142,19 @@ def _with_group_rules(program: Program, info: P4Info) -> Program:
     return replace(program, action_profiles=MappingProxyType(profiles))
 
 
-def _with_scopes(program: Program, info: P4Info) -> Program:
-    """`@tableonly` and `@defaultonly`, of which BMv2's JSON says nothing."""
+def _with_table_rules(program: Program, info: P4Info) -> Program:
+    """What BMv2's JSON does not say of tables: `@tableonly` and `@defaultonly`, and whether entries that are
+    there from the start may be changed."""
     tables = dict(program.tables)
     for told in info.tables.values():
+        if told.name not in tables:
+            continue
+        table = tables[told.name]
         scopes = {ref.action: ref.scope for ref in told.actions if ref.scope != "both"}
-        if scopes and told.name in tables:
-            table = tables[told.name]
-            refs = tuple(replace(ref, scope=scopes.get(ref.action, ref.scope)) for ref in table.actions)
-            tables[told.name] = replace(table, actions=refs)
+        refs = tuple(replace(ref, scope=scopes.get(ref.action, ref.scope)) for ref in table.actions)
+        const = table.entries_are_const and (told.is_const or not told.has_initial_entries)
+        if (refs, const) != (table.actions, table.entries_are_const):
+            tables[told.name] = replace(table, actions=refs, entries_are_const=const)
     return replace(program, tables=MappingProxyType(tables))
 
 

@@ -76,6 +76,10 @@ class PipelineConfigs:
     def get(self, what: int) -> p4r.GetForwardingPipelineConfigResponse:
         """The committed configuration, or the parts asked for; nothing set while there is none."""
         answer = p4r.GetForwardingPipelineConfigResponse()
+        if what not in _Answer.ResponseType.values():
+            raise StateError(
+                ErrorKind.INVALID_ARGUMENT, f"response_type {what} is not one of P4Runtime's four"
+            )
         if self.committed is None:
             return answer
         config = self.committed.config

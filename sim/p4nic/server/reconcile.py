@@ -169,6 +169,7 @@ def restore(held: Held, old: Program, new: Program, tables: Tables, pipeline: Pi
     try:
         for operation, entity in held.objects:
             _write(tables, operation, entity, new)
+        _clear_initial_entries(old, new, tables)
         for state, meter, told in held.entries:
             _restore_entry(state, meter, old, new, tables, pipeline, now_ns)
             if (
@@ -197,6 +198,15 @@ def _write(tables: Tables, operation: Operation, entity: Entity, new: Program) -
         tables.insert(entity)
     else:
         tables.modify(entity)
+
+
+def _clear_initial_entries(old: Program, new: Program, tables: Tables) -> None:
+    """Of a preinitialized table (§9.1.5) what is there now is kept, not what was there at first."""
+    for table in new.tables.values():
+        was = old.tables.get(table.name)
+        if was is not None and not was.entries_are_const and not table.entries_are_const:
+            for entry in table.const_entries:
+                tables.delete(EntryKey(table.name, entry.key, entry.priority))
 
 
 def _restore_entry(

@@ -150,7 +150,8 @@ class NativePipeline:
             library = (self._ffi, self._lib, self._engine)
             table = NativeTable(library, number, spec, size, self._unit.tables[spec.name], actions)
             for const in spec.const_entries:
-                table.insert(Entry(spec.name, const.key, const.call, const.priority, origin="const"), 0)
+                origin = spec.entries_origin
+                table.insert(Entry(spec.name, const.key, const.call, const.priority, origin=origin), 0)
             tables[spec.name] = table
         return tables
 

@@ -84,7 +84,7 @@ class SwxPipeline:
         self._set_up()
         for table in program.tables.values():
             for const in table.const_entries:
-                entry = Entry(table.name, const.key, const.call, const.priority, origin="const")
+                entry = Entry(table.name, const.key, const.call, const.priority, origin=table.entries_origin)
                 self._state.tables[table.name].put(entry)
 
     @property

@@ -49,7 +49,8 @@ class MatchTable:
         self.default = TableEntry(spec.name, (), (), 0, "const")
         self.set_default(spec.default)
         for const in spec.const_entries:
-            self.insert(Entry(spec.name, const.key, const.call, const.priority, origin="const"), 0)
+            origin = spec.entries_origin
+            self.insert(Entry(spec.name, const.key, const.call, const.priority, origin=origin), 0)
 
     # --- changes ---
 

@@ -68,7 +68,7 @@ JOBS = (
     Job("benchmarks/programs", BMV2, "writes.p4", "writes.json", "writes.p4info.txtpb"),
     *(
         Job("benchmarks/programs", DPDK, f"{name}.p4", f"{name}.spec", f"{name}.p4info.txtpb")
-        for name in ("forward", "l2_exact", "lb_small")
+        for name in ("forward", "l2_exact", "lb_small", "routes")
     ),
     *(
         Job("tests/programs", BMV2, f"v1_{name}.p4", f"v1_{name}.json", f"v1_{name}.p4info.txtpb")

@@ -17,7 +17,10 @@ from p4nic.bench.registry import workloads
 from p4nic.cli.common import backend
 
 FEW = api.Options(backend, flows=64, rules=20, trials=1, seconds=0.001, peers=("floor",))
-IN_MEMORY = ("forward", "l2-exact", "lb-swx-like", "lb-established", "lb-first-packet", "policy", "vxlan")
+IN_MEMORY = (
+    "forward", "l2-exact", "lb-swx-like", "lb-established", "lb-first-packet", "policy", "lpm", "lpm-ipv6",
+    "vxlan",
+)  # fmt: skip
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="veth pairs need root")
 Frames = list[tuple[tuple[int, bytes], ...]]
 

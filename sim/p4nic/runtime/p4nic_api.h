@@ -90,6 +90,11 @@ int p4_start_table(struct engine *e, u32 table, u32 capacity, const u64 *timeout
     t->masked = s->masked;
     t->exact = !s->masked;
     t->longest_prefix = s->longest_prefix;
+    if (s->longest_prefix) {
+        t->lpm = lpm_start(capacity, s->key, s->prefix_at, s->prefix_bytes, s->prefix_width, s->prefix_alone);
+        if (t->lpm == NULL)
+            return 0;
+    }
     t->in_ranges = s->in_ranges;
     t->profiles = count ? count : 1;
     for (u32 i = 0; i < count && i < MAX_PROFILES; i++)

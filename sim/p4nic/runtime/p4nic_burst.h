@@ -7,6 +7,7 @@
  * has been learned since, or an entry went) runs again. So the outcome is that of one packet after the other. */
 #ifndef P4NIC_BURST_H
 #define P4NIC_BURST_H
+#include "p4nic_lpm_burst.h"
 
 struct input {
     const u8 *data;
@@ -108,6 +109,18 @@ UNUSED static void commit_in_order(struct worker *w, u32 i, int status, const st
         engine_unlock(w);
 }
 
+/* Of all packets that wait at a table with a longest prefix. */
+__attribute__((noinline, unused)) static void find_prefixes(struct worker *w, const struct table *t, const u8 *waiting, u32 count)
+{
+    const u64 *keys[BURST];
+    u64 *found[BURST];
+    for (u32 k = 0; k < count; k++) {
+        keys[k] = w->contexts[waiting[k]].key;
+        found[k] = &w->contexts[waiting[k]].hash;
+    }
+    lpm_burst(t, keys, found, count);
+}
+
 static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_ns)
 {
     u8 status[BURST], waiting[RESUME_POINTS][BURST];
@@ -134,7 +147,9 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
     }
     for (u32 r = FIRST_RESUME; r < RESUME_POINTS; r++) {
         const struct table *t = &w->engine->tables[waits_at[r]];
-        for (u32 k = 0; k < count[r]; k++)
+        if (t->lpm)
+            find_prefixes(w, t, waiting[r], count[r]);
+        for (u32 k = 0; k < count[r] && !t->lpm; k++)
             prefetch_entry(t, w->contexts[waiting[r][k]].hash, t->entry_size);
         for (u32 k = 0; k < count[r]; k++) {
             u32 i = waiting[r][k];

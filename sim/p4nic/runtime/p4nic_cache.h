@@ -3,7 +3,7 @@
  * (`generation`). Packets never change such a table, so nothing here is shared. */
 #ifndef P4NIC_CACHE_H
 #define P4NIC_CACHE_H
-#include "p4nic_table.h"
+#include "p4nic_lpm.h"
 
 #define CACHE_BITS 13 /* lines in front of a search */
 #define TINY_BITS 6   /* lines in front of a small exact table */

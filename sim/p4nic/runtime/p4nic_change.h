@@ -4,6 +4,7 @@
 #define P4NIC_CHANGE_H
 #include "p4nic_ageing.h"
 #include "p4nic_meter.h"
+#include "p4nic_lpm_change.h"
 
 #ifndef FAR_BYTES
 #define FAR_BYTES (256u << 10) /* tables beyond this miss the second-level cache often enough to prefetch */
@@ -68,6 +69,7 @@ COLD void table_end(struct table *t)
     for (u32 i = 0; i < t->group_count; i++)
         group_end(t->groups[i]);
     free(t->groups);
+    lpm_end(t->lpm);
     index_end(&t->index);
     retired_free(&t->retired);
     release(t->wheel.links, n * sizeof *t->wheel.links);
@@ -169,7 +171,7 @@ COLD struct group *group_for(struct table *t, const u8 *mask)
     return g;
 }
 
-COLD int masked_add(struct table *t, u32 id, const u8 *mask)
+COLD int group_add(struct table *t, u32 id, const u8 *mask)
 {
     struct group *g = group_for(t, mask);
     if (g == NULL)
@@ -214,7 +216,7 @@ COLD void refresh_best(struct table *t, struct group *g)
                 g->best = t->priority[g->index.buckets[at].id[slot]];
 }
 
-COLD void masked_remove(struct table *t, u32 id, const u8 *mask)
+COLD void group_remove(struct table *t, u32 id, const u8 *mask)
 {
     u32 at = 0;
     while (!same_words(t->groups[at]->mask, mask, t->key_size))
@@ -237,6 +239,23 @@ COLD void masked_remove(struct table *t, u32 id, const u8 *mask)
         refresh_best(t, g);
         order_groups(t);
     }
+}
+
+COLD void masked_remove(struct table *t, u32 id, const u8 *mask)
+{
+    group_remove(t, id, mask);
+    if (t->lpm)
+        lpm_remove(t, id);
+}
+
+COLD int masked_add(struct table *t, u32 id, const u8 *mask)
+{
+    if (!group_add(t, id, mask))
+        return 0;
+    if (t->lpm == NULL || lpm_add(t, id))
+        return 1;
+    group_remove(t, id, mask);
+    return 0;
 }
 
 /* --- entries --- */

@@ -38,6 +38,7 @@ struct group {
     u32 count;
 };
 
+struct lpm;
 struct meter;
 struct reader;
 typedef int range_test(const void *key, const void *entry);
@@ -62,6 +63,7 @@ struct table {
     u32 freed_count;
     struct group **groups; /* best first */
     u32 group_count;
+    struct lpm *lpm; /* with a longest prefix */
     struct index index;
     struct meter *meters; /* direct meter, by entry */
     u8 annotated; /* entries have metadata, kept by the caller: no rows */

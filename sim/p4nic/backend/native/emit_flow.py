@@ -14,7 +14,7 @@ from typing import final
 
 from p4nic.backend.native import emit_compute, emit_headers, facts, order
 from p4nic.backend.native.arch import Arch, kept_fields, save
-from p4nic.backend.native.emit_state import StateWriter
+from p4nic.backend.native.emit_state import StateWriter, prefix_key
 from p4nic.backend.native.expr import Writer, literal
 from p4nic.backend.native.flat import Bind, Find, Goto, Hook, Item, Key, Mark, Scope, Site
 from p4nic.backend.native.flow import FINISHED, Analysis, bits
@@ -196,7 +196,8 @@ class BodyWriter:
         self._told[n] = told
         out = self.out
         out.line(f"if (p->speculative && relaxed_load(&e->tables[{number}].big)) {{")
-        out.line(f"    prefetch_bucket(&e->tables[{number}], h{n});")
+        if prefix_key(site.table) is None:
+            out.line(f"    prefetch_bucket(&e->tables[{number}], h{n});")
         for line in save(kept):
             out.line(f"    {line}")
         words = self.state.keys[site.table.name].size // 8

@@ -68,7 +68,9 @@ class StateWriter:
                 words[word].append(f"(u64){text} << {shift}" if shift else f"(u64){text}")
         for i, parts in enumerate(words):
             out.line(f"k{n}[{i}] = {' | '.join(parts) or '0'};")
-        if self.is_hashed(table):
+        if prefix_key(table) is not None:
+            out.line(f"h{n} = 0;")
+        elif self.is_hashed(table):
             out.line(f"h{n} = hash_words(k{n}, {len(words)});")
 
     def is_hashed(self, table: Table) -> bool:
@@ -82,6 +84,8 @@ class StateWriter:
         number = self.numbers.tables[table.name]
         if not table.keys:
             out.line(f"e{n} = NULL;")
+        elif prefix_key(table) is not None:
+            out.line(f"e{n} = find_{number}(w, k{n}, h{n});")
         elif self.is_hashed(table):
             found = f"find_{number}({self.table(table.name)}, k{n}, h{n})"
             if table.is_learner:
@@ -452,6 +456,13 @@ class StateWriter:
             value = f"({array}.cells[{at}] ^ {array}.initial) + {value}"
         out.line(f"if ({at} < {array}.size)")
         out.line(f"    {array}.cells[{at}] = (({value}) & {_ones(spec.width)}) ^ {array}.initial;")
+
+
+def prefix_key(table: Table) -> int | None:
+    """The key whose longest prefix wins; None where priorities decide, or there is none. The search for a
+    packet that waits leaves what it found in the place of the key's hash."""
+    found = [i for i, k in enumerate(table.keys) if k.kind == "lpm"]
+    return found[0] if found and not table.has_priority else None
 
 
 def _ones(width: int) -> str:

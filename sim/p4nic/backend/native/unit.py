@@ -21,9 +21,10 @@ from p4nic.backend.native.arch_swx import SwxArch
 from p4nic.backend.native.arch_v1model import V1ModelArch
 from p4nic.backend.native.described import TableLayout, Unit
 from p4nic.backend.native.emit_flow import BodyWriter
+from p4nic.backend.native.emit_state import prefix_key
 from p4nic.backend.native.flat import Flattener, Hook, Site
 from p4nic.backend.native.flow import Analysis
-from p4nic.backend.native.layout import Packing, c_type
+from p4nic.backend.native.layout import Packing, c_type, storage
 from p4nic.backend.native.variables import Variable, Variables
 from p4nic.errors import UnsupportedError
 from p4nic.ir import ops
@@ -33,7 +34,7 @@ MAX_KEY_BYTES = 256
 ENTRY_HEAD = 32
 """Bytes of `struct entry`."""
 SUSPEND_SIZE = 8192
-"""A speculative packet may wait at exact tables that can hold this many entries."""
+"""A speculative packet may wait at exact and longest-prefix tables that can hold this many entries."""
 
 
 def table_layout(program: Program, table: Table, actions: Mapping[str, Packing]) -> TableLayout:
@@ -99,7 +100,9 @@ class _Builder:
         suspends = frozenset(
             t.name
             for t in self.program.tables.values()
-            if t.keys and self.tables[t.name].exact and self.sizes.get(t.name, t.size) >= SUSPEND_SIZE
+            if t.keys
+            and (self.tables[t.name].exact or prefix_key(t) is not None)
+            and self.sizes.get(t.name, t.size) >= SUSPEND_SIZE
         )
         keys = {name: layout.key for name, layout in self.tables.items()}
         self.hashed = suspends | {t.name for t in self.program.tables.values() if t.is_learner}
@@ -191,24 +194,30 @@ class _Builder:
             return []
         size, sizes = layout.key.size, f"{layout.key.size}, ENTRY_{number}"
         alone = "__attribute__((noinline, unused)) static struct entry *"
-        if name in self.hashed:
+        lpm = prefix_key(self.program.tables[name])
+        if name in self.hashed and lpm is None:
             head = f"{alone}find_{number}(const struct table *t, const u64 *k, u64 hash)"
             return [head, "{", f"    return index_find(t, &t->index, k, hash, {sizes});", "}"]
-        search, bits, test = f"masked_find(t, k, {sizes})", "CACHE_BITS", []
-        lookup = []
-        if layout.exact:
-            search = f"index_find(t, &t->index, k, hash_words(k, {size // 8}), {sizes})"
+        search, bits, parameters = f"masked_find(t, k, {sizes})", "CACHE_BITS", "const u64 *k"
+        lookup, test = [], []
+        if layout.exact or lpm is not None:
+            search, few = f"index_find(t, &t->index, k, hash_words(k, {size // 8}), {sizes})", "TINY"
+            bits = "TINY_BITS"
+            if lpm is not None:
+                search = f"longest_find(t, k, {sizes}, {_prefix_place(layout.key, lpm)})"
+                bits, few, parameters = "CACHE_BITS", "LPM_REMEMBERED", "const u64 *k, u64 found"
+                test = ["    if (found)", "        return lpm_told(found);"]
             head = f"{alone}lookup_{number}(const struct table *t, const u64 *k)"
             lookup = [head, "{", f"    return {search};", "}"]
-            search, bits = f"lookup_{number}(t, k)", "TINY_BITS"
-            test = ["    if (t->count > TINY)", f"        return {search};"]
+            search = f"lookup_{number}(t, k)"
+            test += [f"    if (t->count > {few})", f"        return {search};"]
         return [
             *lookup,
             f"{alone}search_{number}(struct remembered *r, const struct table *t, const u64 *k)",
             "{",
             f"    return remember(r, t, k, {size}, {search});",
             "}",
-            f"INLINE struct entry *find_{number}(const struct worker *w, const u64 *k)",
+            f"INLINE struct entry *find_{number}(const struct worker *w, {parameters})",
             "{",
             f"    const struct table *t = &w->engine->tables[{number}];",
             *test,
@@ -300,22 +309,32 @@ class _Builder:
         lines = ["static const struct table_shape table_shapes[] = {"]
         for number, (name, layout) in enumerate(self.tables.items()):
             table = self.program.tables[name]
-            lpm = any(k.kind == "lpm" for k in table.keys) and not table.has_priority
+            lpm = prefix_key(table)
             ranges = f"in_ranges_{number}" if layout.ranges else "NULL"
             lines.append(
                 f"    {{{layout.key.size}, {layout.args}, {layout.size}, {int(table.is_learner)}, "
-                f"{int(not layout.exact)}, {int(lpm)}, {ranges}}}, /* {_comment(name)} */"
+                f"{int(not layout.exact)}, {int(lpm is not None)}, {ranges}, "
+                f"{_prefix_place(layout.key, lpm)}}}, /* {_comment(name)} */"
             )
         return [
             "struct table_shape {",
             "    u32 key, args, entry;",
             "    u8 learner, masked, longest_prefix;",
             "    range_test *in_ranges;",
+            "    u8 prefix_at, prefix_bytes, prefix_width, prefix_alone; /* of the lpm field */",
             "};",
             *lines,
-            "    {0, 0, 32, 0, 0, 0, NULL}};",
+            "    {0, 0, 32, 0, 0, 0, NULL, 0, 0, 0, 0}};",
             "",
         ]
+
+
+def _prefix_place(key: Packing, lpm: int | None) -> str:
+    """Offset, bytes, width, and whether it is the only key, as p4nic_lpm.h wants them."""
+    if lpm is None:
+        return "0, 0, 0, 0"
+    member = key.members[lpm]
+    return f"{member.offset}, {storage(member.width)}, {member.width}, {int(len(key.members) == 1)}"
 
 
 def _by_size(variable: Variable) -> tuple[int, str]:

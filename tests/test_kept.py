@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -160,6 +162,51 @@ def test_sizes_of_tables_are_part_of_the_unit() -> None:
     known = load_known(())
     small = emit(known, Options(table_sizes={"Lb.flow_table": 64}))
     assert small.text != emit(known, Options()).text
+
+
+def test_another_process_emits_the_same(tmp_path: Path) -> None:
+    """Where sets have another order, a text that follows it would be compiled anew at each start."""
+    told = [
+        subprocess.run(
+            [sys.executable, "-m", "p4nic", "emit-c", str(PROGRAMS / "psa_pipeline.json")],
+            env={**os.environ, "PYTHONHASHSEED": seed, "XDG_CACHE_HOME": str(tmp_path / seed)},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("0", "1")
+    ]  # fmt: skip
+    assert told[0] == told[1]
+
+
+PARTS = """
+#define API __attribute__((visibility("default"))) extern
+#if UNIT_PART != 2
+API int one(void);
+int one(void) { return 1; }
+#endif
+#if UNIT_PART != 1
+API int two(void);
+int two(void) { return 2; }
+#endif
+"""
+
+
+@pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
+@pytest.mark.parametrize("processors", [1, 2])
+def test_parts_make_one_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: int) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    flags = tuple(flag for flag in ccompiler.FLAGS if flag != "-Werror")
+    path = ccompiler.shared_object(PARTS, flags, tmp_path, parts=2)
+    _ffi, library = ccompiler.load(path, "int one(void); int two(void);")
+    assert (library.one(), library.two()) == (1, 2)
+
+
+@pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
+def test_a_part_that_is_refused_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    text = "#if UNIT_PART == 2\nthis is no C\n#endif\n"
+    with pytest.raises(ccompiler.CompilerError, match="refused the emitted C, which is kept in"):
+        ccompiler.shared_object(text, ccompiler.FLAGS, tmp_path, parts=2)
+    assert [path.suffix for path in cache.iterdir() if path.suffix != ".kept"] == [".c"], "nothing half made"
 
 
 @pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")

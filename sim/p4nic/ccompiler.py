@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -99,8 +100,9 @@ def _call(command: list[str]) -> subprocess.CompletedProcess[str]:
         ) from None
 
 
-def shared_object(text: str, flags: tuple[str, ...], headers: Path) -> Path:
-    """The compiled text, from the cache if it is there. `headers`: the folder of its includes. CompilerError
+def shared_object(text: str, flags: tuple[str, ...], headers: Path, parts: int = 1) -> Path:
+    """The compiled text, from the cache if it is there. `headers`: the folder of its includes. `parts`: so
+    many it can be compiled in at once, with UNIT_PART from 1 on; on one processor it is not. CompilerError
     names the file kept for inspection."""
     command = compiler()
     if not command:
@@ -114,24 +116,41 @@ def shared_object(text: str, flags: tuple[str, ...], headers: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / f"{key}.c"
         source.write_text(text, "utf-8")
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".so", delete=False) as output:
-            pass
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            output = Path(work) / "made.so"
+            _compile([*command, *flags, f"-I{headers}"], source, output, parts)
+            output.replace(made)  # at once: another process may be doing the same
     except OSError as error:
         raise CompilerError(
             f"the cache {folder} cannot be written ({error.strerror}); set XDG_CACHE_HOME"
         ) from None
-    done = _call([*command, *flags, f"-I{headers}", "-o", output.name, str(source)])
-    if done.returncode:
-        Path(output.name).unlink(missing_ok=True)
-        first = next(
-            (line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200]
-        )
-        raise CompilerError(
-            f"{shlex.join(command)} refused the emitted C, which is kept in {source}: {first}; use "
-            f"--backend interp"
-        )
-    Path(output.name).replace(made)  # at once: another process may be doing the same
     return made
+
+
+def _compile(command: list[str], source: Path, output: Path, parts: int) -> None:
+    if parts == 1 or os.cpu_count() == 1:
+        _build([[*command, "-o", str(output), str(source)]], source)
+        return
+    objects = {part: str(output.with_suffix(f".{part}.o")) for part in range(1, parts + 1)}
+    _build(
+        [[*command, "-c", f"-DUNIT_PART={part}", "-o", made, str(source)] for part, made in objects.items()],
+        source,
+    )
+    _build([[*command, "-o", str(output), *objects.values()]], source)
+
+
+def _build(calls: list[list[str]], source: Path) -> None:
+    """Run compilers side by side; CompilerError with what the first that failed says."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for done in pool.map(_call, calls):
+            if done.returncode:
+                first = next(
+                    (line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200]
+                )
+                raise CompilerError(
+                    f"{shlex.join(compiler())} refused the emitted C, which is kept in {source}: {first}; "
+                    f"use --backend interp"
+                )
 
 
 def load(path: Path, declarations: str) -> tuple[Any, Any]:

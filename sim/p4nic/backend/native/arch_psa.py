@@ -128,7 +128,7 @@ class PsaArch:
 
     def settle(self, v: Variables, before: Mapping[str, int]) -> None:
         """What goes from ingress to egress: metadata, never headers."""
-        self._live = before["egress_start"] & bits([p for h in v.metadata for p in v.parts(h)])
+        self._live = before["egress_start"] & bits([p for h in sorted(v.metadata) for p in v.parts(h)])
 
     def kept_always(self, v: Variables) -> list[Variable]:
         wanted = self._live | self._decisions(v) | self._bits(v, _IN, "ingress_port", "packet_path")

@@ -22,7 +22,7 @@ OPTIMISE: tuple[str, ...] = ("-O2",)
 def shared_object(text: str, extra: tuple[str, ...] = ()) -> Path:
     """The compiled unit, from the cache if it is there. `extra` flags come last. CompilerError names the
     file kept for inspection."""
-    return ccompiler.shared_object(text, (*OPTIMISE, *FLAGS, *extra), RUNTIME)
+    return ccompiler.shared_object(text, (*OPTIMISE, *FLAGS, *extra), RUNTIME, parts=2)
 
 
 def load(path: Path) -> tuple[Any, Any]:

@@ -50,6 +50,7 @@ class Analysis:
         self.v = v
         self.hooks = hooks
         self.exits = exits
+        self._effects: dict[int, tuple[Item, Effect]] = {}
 
     # --- one Item ---
 
@@ -90,6 +91,13 @@ class Analysis:
                 return Effect(uses, 0, bits([v.of_field(e, field) for e in elements]))
 
     def effect(self, item: Item) -> Effect:
+        """Asked many times of each, and computed once."""
+        known = self._effects.get(id(item))
+        if known is None:  # with the Item, which keeps its id
+            known = self._effects[id(item)] = item, self._effect(item)
+        return known[1]
+
+    def _effect(self, item: Item) -> Effect:
         op, scope = item.op, item.scope
         uses = 0
         for operand in operands(op):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from p4nic import ccompiler, kept
 from p4nic.backend.api import Options
-from p4nic.backend.native import emit
+from p4nic.backend.native import NativeBackend, emit
 from p4nic.errors import ArtifactError
 from p4nic.ir.program import Program
 from p4nic.load.artifact import load_program
@@ -175,6 +176,16 @@ def test_another_process_emits_the_same(tmp_path: Path) -> None:
         for seed in ("0", "1")
     ]  # fmt: skip
     assert told[0] == told[1]
+
+
+@pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
+def test_pipeline_that_is_dropped_and_not_closed_goes_before_its_library() -> None:
+    program = load_known([PROGRAMS / "packet_io.json"])
+    for _ in range(3):
+        dropped = NativeBackend().build(program, Options())
+        assert dropped.statistics()["learned"] == 0
+        del dropped  # the library used to be unmapped first: a crash
+        gc.collect()
 
 
 PARTS = """

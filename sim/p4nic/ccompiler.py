@@ -173,3 +173,10 @@ def load(path: Path, declarations: str) -> tuple[Any, Any]:
     parts = [_cffi_backend.__version__, declarations]
     exec(kept.made(str, kept.key("declared", parts), parse), space)
     return space["ffi"], space["ffi"].dlopen(str(path))
+
+
+def owned(library: tuple[Any, Any], made: Any, destroy: str) -> Any:
+    """`made`, which the library's function `destroy` gets when nobody has it any more. The library stays
+    until then: cffi unmaps it with its last user, which may be dropped before what it made."""
+    ffi, functions = library
+    return ffi.gc(made, lambda gone: getattr(functions, destroy)(gone))

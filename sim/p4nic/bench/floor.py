@@ -14,6 +14,7 @@ from p4nic.backend.native.measuring import MAX_ROUNDS, Timing, in_c, timing
 from p4nic.bench import csource
 from p4nic.bench.api import NOW_NS, BenchError
 from p4nic.bench.traffic import Traffic
+from p4nic.ccompiler import owned
 from p4nic.ir.program import ActionCall, Exact, Lpm
 
 _ROLES = {"Lb.uplink": 1, "Lb.pod_port": 2, "Lb.host_port": 3}
@@ -30,7 +31,7 @@ class Floor:
         made = self._lib.floor_create(2 * connections + 64)
         if made == self._ffi.NULL:
             raise BenchError(f"there is no memory for the floor with {connections} connections")
-        self._floor = self._ffi.gc(made, lambda floor, lib=self._lib: lib.floor_destroy(floor))
+        self._floor = owned((self._ffi, self._lib), made, "floor_destroy")
         self._tunnel = [0, 0, 0]
 
     def configure(self, entries: Iterable[Entry]) -> None:

@@ -38,6 +38,7 @@ from p4nic.backend.native.rows import Rows
 from p4nic.backend.native.tables import NativeTable, value_and_mask
 from p4nic.backend.native.workers import Workers
 from p4nic.bits import mask, wrap
+from p4nic.ccompiler import owned
 from p4nic.errors import ErrorKind, StateError, UnsupportedError
 from p4nic.ir.program import ActionCall, Match, Program, Range
 
@@ -69,10 +70,8 @@ class NativePipeline:
         engine = self._lib.p4_create(
             options.cpu_port, options.drop_port, options.port_count, options.seed & mask(64)
         )
-        self._engine = self._ffi.gc(
-            self._need(engine != self._ffi.NULL, engine, "the engine"),
-            lambda engine, lib=self._lib: lib.p4_destroy(engine),  # the library must not go before it
-        )
+        self._need(engine != self._ffi.NULL, engine, "the engine")
+        self._engine = owned(library, engine, "p4_destroy")
         library_ = (self._ffi, self._lib, self._engine)
         self.workers = Workers(library_)
         self.forwarding = NativeForwarding(

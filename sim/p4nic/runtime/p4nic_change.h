@@ -19,7 +19,7 @@ COLD int table_start(struct table *t, u32 number, u32 capacity, u32 key, u32 arg
     t->capacity = capacity;
     t->key_size = key;
     t->args_size = args;
-    t->entry_size = entry_bytes;
+    entry_size_is(t, entry_bytes);
     size_t n = capacity;
     t->entries = reserve(n * entry_bytes);
     t->sequence = reserve(n * 8);
@@ -116,6 +116,7 @@ UNUSED static void index_split(const struct table *t, struct index *x)
             index_clear_slot(x, from, from + i, (u32)__builtin_ctz(slots));
     const struct bucket *next = &x->buckets[from + 1]; /* what the next split will look at */
     __builtin_prefetch(next + 1);
+    __builtin_prefetch(&x->buckets[to + 2], 1);
     for (u32 slots = ~slots_with(next, 0) & 0xff; slots; slots &= slots - 1)
         __builtin_prefetch(key_of(entry_at(t, next->id[__builtin_ctz(slots)])));
 }
@@ -260,6 +261,8 @@ COLD int masked_add(struct table *t, u32 id, const u8 *mask)
 
 /* --- entries --- */
 
+#define FRESH_AHEAD 4 /* entries: fresh memory is fetched before it is written */
+
 /* An entry with this key that nothing knows of yet; NULL if the table is full. Freed numbers are used again, the last
  * one first. */
 UNUSED static struct entry *entry_take(struct table *t, const void *key)
@@ -268,6 +271,7 @@ UNUSED static struct entry *entry_take(struct table *t, const void *key)
         return NULL;
     u32 id = t->freed_count ? t->freed[--t->freed_count] : t->fresh++;
     struct entry *e = entry_at(t, id);
+    __builtin_prefetch((u8 *)e + FRESH_AHEAD * t->entry_size, 1);
     e->profile = OWN_TIMEOUT;
     e->reported = 0;
     e->live = 1; /* the slot stays: its list may still have the number from an earlier life */
@@ -337,7 +341,7 @@ __attribute__((noinline, unused)) static int entry_learn(
     e->action = action;
     e->kind = KIND_ACTION;
     memcpy(args_of(t, e), args, args_bytes);
-    relaxed_store(&e->profile, (u8)(profile % t->profiles));
+    relaxed_store(&e->profile, (u8)(likely(profile < t->profiles) ? profile : profile % t->profiles));
     relaxed_store(&e->last_ns, now_ns);
     if (!replaced) { /* whole before it is seen */
         if (!index_add(t, &t->index, hash, id_of(t, e))) {

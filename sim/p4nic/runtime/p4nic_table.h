@@ -46,6 +46,7 @@ typedef int range_test(const void *key, const void *entry);
 struct table {
     u32 number;
     u32 key_size, args_size, entry_size; /* bytes, multiples of 8 */
+    u32 entry_shift, entry_inverse; /* of the entry's size: its power of two; its odd part's inverse modulo 2^32 */
     u32 capacity, count, fresh;
     u8 exact, learner, masked, longest_prefix;
     u8 big; /* worth a prefetch: more than the near caches hold */
@@ -80,13 +81,35 @@ INLINE struct entry *entry_at(const struct table *t, u32 id)
     return (struct entry *)(void *)(t->entries + (size_t)id * t->entry_size);
 }
 
+/* A division that is known to be exact: one multiplication. */
 INLINE u32 id_of(const struct table *t, const void *entry)
 {
-    return (u32)((size_t)((const u8 *)entry - t->entries) / t->entry_size);
+    return (u32)((size_t)((const u8 *)entry - t->entries) >> t->entry_shift) * t->entry_inverse;
+}
+
+UNUSED static void entry_size_is(struct table *t, u32 bytes)
+{
+    u32 odd = bytes >> __builtin_ctz(bytes), inverse = odd; /* right to three bits; each step doubles them */
+    for (int i = 0; i < 4; i++)
+        inverse *= 2 - odd * inverse;
+    t->entry_size = bytes;
+    t->entry_shift = (u32)__builtin_ctz(bytes);
+    t->entry_inverse = inverse;
 }
 
 INLINE u8 *key_of(struct entry *e) { return (u8 *)e + sizeof(struct entry); }
 INLINE u8 *args_of(const struct table *t, struct entry *e) { return (u8 *)e + sizeof(struct entry) + t->key_size; }
+
+/* `bytes`: a multiple of 8, few; a call would cost more. */
+INLINE void copy_words(void *to, const void *from, u32 bytes)
+{
+    u64 x;
+    for (u32 i = 0; i < bytes; i += 8) {
+        memcpy(&x, (const u8 *)from + i, 8);
+        __asm__("" : "+r"(x)); /* or the compiler makes it a call again */
+        memcpy((u8 *)to + i, &x, 8);
+    }
+}
 
 INLINE int same_words(const void *a, const void *b, u32 bytes)
 {

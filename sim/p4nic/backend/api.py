@@ -359,6 +359,10 @@ class Gated(Protocol):
     """What a Pipeline has besides, if packets may be under way in threads of its own: its first change stops
     them between two bursts, and they go on when the switch's lock is given back."""
 
+    def hold(self) -> None:
+        """Stop packets as a change does, to read what they must not change meanwhile."""
+        ...
+
     def resume(self) -> None:
         """All changes so far are visible; packets go on."""
         ...

@@ -8,6 +8,7 @@ API void p4_gate_lasted(struct engine *e, u64 *lasted);
 PACKETS int p4_replay_start(
     struct engine *e, u32 workers, const struct p4_traffic *traffic, const u32 *firsts, u64 clock_start);
 API void p4_replayed(struct engine *e, u32 worker, struct p4_timing *out);
+API void p4_stop_soon(struct engine *e);
 API void p4_stop(struct engine *e);
 
 /* Until p4_gate_open, by the same thread, no packet is under way. */
@@ -45,6 +46,9 @@ void p4_replayed(struct engine *e, u32 worker, struct p4_timing *out)
     else
         *out = *t;
 }
+
+/* Workers that wait at the gate process nothing more when it opens; p4_stop follows. */
+void p4_stop_soon(struct engine *e) { publish(&e->stopping, 1); }
 
 void p4_stop(struct engine *e)
 {

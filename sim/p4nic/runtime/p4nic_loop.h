@@ -47,8 +47,10 @@ COLD void *worker_main(void *argument)
     struct engine *e = w->engine;
     worker_enter(w); /* the gate opens when all are there */
     timing_start(&w->replay.timing, w->replay.first);
-    while (!observe(&e->stopping)) {
+    for (;;) {
         worker_between(w);
+        if (unlikely(observe(&e->stopping)))
+            break;
         if (unlikely(w->removed > RECLAIM_AT))
             worker_reclaim(w);
         if (w->replay.traffic)

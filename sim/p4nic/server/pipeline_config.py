@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from threading import RLock
 from typing import final
 
-from p4nic.backend.api import Adopting, Alike, Pipeline
+from p4nic.backend.api import Pipeline
 from p4nic.errors import ArtifactError, ErrorKind, P4nicError, StateError
 from p4nic.ir.program import Program
 from p4nic.load.artifact import load_config
 from p4nic.load.p4info import P4Info, decode_p4info
 from p4nic.server.codec import Codec
 from p4nic.server.forwarding import Forwarding
-from p4nic.server.reconcile import alike, counters, marks, restore, restore_counters, restore_marks, snapshot
+from p4nic.server.reconcile import carry
 from p4nic.target.switch import Switch
 from p4nic.target.tables import Tables
 from p4rt import p4r
@@ -176,18 +176,8 @@ class PipelineConfigs:
             )
 
         def fill(tables: Tables) -> None:
-            running = self._switch.pipeline
-            adopted = Alike()
-            if isinstance(pipeline, Adopting):
-                adopted = pipeline.adoptable(running, alike(old.program, program))
-            held = snapshot(old.program, old.tables(), adopted)
-            counted = counters(old.program, old.tables(), adopted)
-            coloured = marks(old.program, old.tables(), adopted)
-            restore(held, old.program, program, tables, pipeline, self._switch.clock.now_ns())
-            restore_counters(counted, tables)
-            restore_marks(coloured, program, pipeline)
-            if isinstance(pipeline, Adopting):  # last, because there is no way back
-                pipeline.adopt(running, adopted)
+            running, clock = self._switch.pipeline, self._switch.clock
+            carry(old.program, old.tables(), running, program, tables, pipeline, clock)
 
         with self._switch.lock:
             try:

@@ -2,7 +2,7 @@
 
 In: the switch as it runs, a new Program's tables. Out: the new tables hold what the old ones held: entries
 (learned ones with their idle time), defaults, members, groups, cells, multicast groups, clone sessions.
-Called by `pipeline_config`, under the switch's lock.
+Called by `pipeline_config` (`carry`), under the switch's lock.
 
 What both programs have alike (`alike`) the new pipeline adopts whole, in no time to speak of. The rest is
 carried one by one and by name. An entry whose table, key field, action or parameter is gone or has another
@@ -18,16 +18,19 @@ from typing import final
 
 from p4nic.backend.api import (
     ActionSet,
+    Adopting,
     Alike,
     ColourCounting,
     DefaultOf,
     Entry,
     EntryState,
+    Gated,
     Marks,
     MeterConfig,
     MeterIndex,
     Pipeline,
 )
+from p4nic.clock import Clock
 from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall, Match, Program, Table
 from p4nic.target.checks import spell_key
@@ -51,6 +54,8 @@ class Held:
 
     objects: tuple[tuple[Operation, Entity], ...]
     entries: tuple[tuple[EntryState, MeterConfig | None, Marks | None], ...]
+    moving: bool
+    """What packets change; it comes after what they do not."""
 
 
 def alike(old: Program, new: Program) -> Alike:
@@ -89,8 +94,57 @@ def _unit(table: Table, program: Program) -> str | None:
     return program.meters[table.meter].unit if table.meter is not None else None
 
 
-def snapshot(program: Program, tables: Tables, adopted: Alike) -> Held:
-    """Read everything but what is adopted; the caller holds the switch's lock."""
+def carry(
+    old: Program, old_tables: Tables, running: Pipeline, new: Program, tables: Tables, pipeline: Pipeline,
+    clock: Clock,
+) -> None:  # fmt: skip
+    """All of it, the caller holding the switch's lock; StateError INVALID_ARGUMENT if something cannot be
+    kept. What packets change is read when they have been stopped, and they go on in the new pipeline: not one
+    of them is lost to a counter. The rest is carried before, while they still go on.
+    """
+    adopted = Alike()
+    if isinstance(pipeline, Adopting):
+        adopted = pipeline.adoptable(running, alike(old, new))
+    restore(snapshot(old, old_tables, adopted, moving=False), old, new, tables, pipeline, clock.now_ns())
+    if isinstance(running, Gated):
+        running.hold()
+    now = clock.now_ns()
+    restore(snapshot(old, old_tables, adopted, moving=True), old, new, tables, pipeline, now)
+    restore_counters(counters(old, old_tables, adopted), tables)
+    restore_marks(marks(old, old_tables, adopted), new, pipeline)
+    if isinstance(pipeline, Adopting):  # last, because there is no way back
+        pipeline.adopt(running, adopted)
+
+
+def snapshot(program: Program, tables: Tables, adopted: Alike, *, moving: bool) -> Held:
+    """Read everything but what is adopted; either what packets change, or the rest."""
+    objects = _moving_objects(program, tables, adopted) if moving else _objects(program, tables, adopted)
+    entries = []
+    for table in (t for t in program.tables.values() if t.name not in adopted.tables):
+        if moving != _moves(table):
+            continue
+        for state in tables.read(table.name):
+            if state.entry.origin != "const":
+                key = EntryKey(table.name, state.entry.key, state.entry.priority)
+                config = tables.direct_meter(key) if table.meter else None
+                marks = tables.direct_marks(key) if table.meter and tables.counts_colours else None
+                entries.append((state, config, marks))
+    return Held(tuple(objects), tuple(entries), moving)
+
+
+def _moves(table: Table) -> bool:
+    """Whether packets change entries of the table, or what belongs to them."""
+    return bool(table.is_learner or table.idle_timeout or table.counter or table.meter)
+
+
+def _moving_objects(program: Program, tables: Tables, adopted: Alike) -> list[tuple[Operation, Entity]]:
+    objects: list[tuple[Operation, Entity]] = []
+    for register in (r for r in program.registers.values() if r.name not in adopted.registers):
+        objects += [("modify", c) for c in tables.registers(register.name) if c.value != register.initial]
+    return objects
+
+
+def _objects(program: Program, tables: Tables, adopted: Alike) -> list[tuple[Operation, Entity]]:
     objects: list[tuple[Operation, Entity]] = []
     objects += [("insert", member) for member in tables.members()]
     objects += [("insert", group) for group in tables.groups()]
@@ -99,8 +153,6 @@ def snapshot(program: Program, tables: Tables, adopted: Alike) -> Held:
     objects += [("modify", one) for one in tables.value_sets() if one.members]
     for meter in (m for m in program.meters.values() if m.table is None and m.name not in adopted.meters):
         objects += [("modify", cell) for cell in tables.meters(meter.name) if cell.config is not None]
-    for register in (r for r in program.registers.values() if r.name not in adopted.registers):
-        objects += [("modify", c) for c in tables.registers(register.name) if c.value != register.initial]
     for table in program.tables.values():
         if tables.default(table.name) != table.default:
             objects.append(("modify", DefaultEntry(table.name, tables.default(table.name))))
@@ -108,15 +160,7 @@ def snapshot(program: Program, tables: Tables, adopted: Alike) -> Held:
             default = DefaultOf(table.name)
             if (config := tables.direct_meter(default)) is not None:
                 objects.append(("modify", DirectMeter(default, config)))
-    entries = []
-    for table in (t for t in program.tables.values() if t.name not in adopted.tables):
-        for state in tables.read(table.name):
-            if state.entry.origin != "const":
-                key = EntryKey(table.name, state.entry.key, state.entry.priority)
-                config = tables.direct_meter(key) if table.meter else None
-                marks = tables.direct_marks(key) if table.meter and tables.counts_colours else None
-                entries.append((state, config, marks))
-    return Held(tuple(objects), tuple(entries))
+    return objects
 
 
 def counters(program: Program, tables: Tables, adopted: Alike) -> list[tuple[Operation, Entity]]:
@@ -169,7 +213,8 @@ def restore(held: Held, old: Program, new: Program, tables: Tables, pipeline: Pi
     try:
         for operation, entity in held.objects:
             _write(tables, operation, entity, new)
-        _clear_initial_entries(old, new, tables)
+        if not held.moving:
+            _clear_initial_entries(old, new, tables)
         for state, meter, told in held.entries:
             _restore_entry(state, meter, old, new, tables, pipeline, now_ns)
             if (

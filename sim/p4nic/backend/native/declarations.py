@@ -83,6 +83,7 @@ void p4_gate_lasted(engine *e, uint64_t *lasted);
 int p4_replay_start(engine *e, uint32_t workers, const p4_traffic_t *traffic, const uint32_t *firsts,
     uint64_t clock_start);
 void p4_replayed(engine *e, uint32_t worker, p4_timing_t *out);
+void p4_stop_soon(engine *e);
 void p4_stop(engine *e);
 int p4_notify_fd(engine *e);
 int p4_wire_add(engine *e, uint32_t number, uint32_t kind, const char *name, const int32_t *fds,

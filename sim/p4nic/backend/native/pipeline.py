@@ -415,6 +415,9 @@ class NativePipeline:
             told[f"table.{name}.miss"] = int(misses[i])
         return told
 
+    def hold(self) -> None:
+        self.workers.gate()
+
     def resume(self) -> None:
         """All changes so far are visible; packets go on, if workers run."""
         self.workers.resume()

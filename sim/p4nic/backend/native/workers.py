@@ -52,7 +52,9 @@ class Workers:
         return list(lasted)
 
     def stop(self) -> None:
-        """End the threads, each after the burst it is in."""
+        """End the threads, each after the burst it is in; behind a closed gate, without another one."""
+        if self.running:
+            self._lib.p4_stop_soon(self._engine)
         self.resume()
         if self.running:
             self._lib.p4_stop(self._engine)

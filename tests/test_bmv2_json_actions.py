@@ -223,6 +223,21 @@ def test_copies_that_write_elsewhere_are_variants_chosen_before_the_table() -> N
     assert [c.value for c in chosen if hasattr(c, "value")] == [0, 1]
 
 
+def test_copies_that_bring_other_locals_in_are_variants() -> None:
+    """`act(x)` and `act(flag)`: p4c puts the argument in, and the local is the caller's, not the copy's."""
+    copies = (
+        action("act", primitive("assign", field("scalars", "x"), A)),
+        action("act", primitive("assign", field("scalars", "flag"), A), id=1),
+    )
+    made = two_tables(*copies)
+    assert "$variants" not in loaded(made).headers
+    for number, name in enumerate(("x", "flag"), start=2):
+        made["actions"].append(
+            action(f"use_{name}", primitive("assign", A, field("scalars", name)), id=number)
+        )
+    assert "$variants" in loaded(made).headers
+
+
 def test_a_copy_with_arguments_put_in_is_an_action_of_its_own() -> None:
     """`forward(2)` in the program: the control plane's action keeps its name and its parameter."""
     called = action("act", primitive("assign", A, number(2)))

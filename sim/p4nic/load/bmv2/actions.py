@@ -77,6 +77,7 @@ def load_actions(root: Node, scope: Scope) -> Actions:
             raise node.fail(f"there are two actions with id {number}.")
         actions.by_id[number] = node.name()
         copies.setdefault(node.name(), []).append((number, node, _action(node, scope)))
+    owners = _Owners(root)
     for name, found in copies.items():
         by_params: dict[tuple[ActionParam, ...], list[tuple[int, Node, Action]]] = {}
         for copy in found:
@@ -85,7 +86,7 @@ def load_actions(root: Node, scope: Scope) -> Actions:
             own = f"{name}${n}" if n else name
             actions.by_id.update((number, own) for number, _, _ in by_params[params])
             actions.told[own] = name
-            actions.by_name[own] = _merged(own, by_params[params], actions, scope)
+            actions.by_name[own] = _merged(own, by_params[params], actions, scope, owners)
     with_variants = tuple(dict.fromkeys(actions.by_id[n] for n in actions.variants))
     if with_variants:
         fields_ = tuple(Field(name, VARIANT_BITS) for name in with_variants)
@@ -160,13 +161,54 @@ def _lower(em: Emitter, call: Node, prefix: str, count: int) -> None:
 # --- copies of one action -----------------------------------------------------------------------------------
 
 
-def _merged(name: str, copies: list[tuple[int, Node, Action]], actions: Actions, scope: Scope) -> Action:
+@final
+class _Owners:
+    """Which local variables only one action of the document uses."""
+
+    def __init__(self, root: Node) -> None:
+        self._root = root
+        self._owners: dict[str, set[int]] | None = None
+
+    def is_private(self, variable: str) -> bool:
+        """Few programs have copies, so the document is searched when first asked."""
+        if self._owners is None:
+            self._owners = {}
+            for key, value in self._root.value.items():
+                if key == "actions":
+                    for i, action in enumerate(value):
+                        self._note(action, i)
+                elif key != "calculations":  # their inputs belong to whoever calculates
+                    self._note(value, -1)
+        return len(self._owners.get(variable, ())) < 2
+
+    def _note(self, value: Any, owner: int) -> None:
+        assert self._owners is not None
+        if isinstance(value, dict):
+            name = value.get("value") if value.get("type") == "calculation" else value.get("calculation")
+            if isinstance(name, str):
+                self._note(self._inputs().get(name), owner)
+            for inner in value.values():
+                self._note(inner, owner)
+        elif isinstance(value, list):
+            if len(value) == 2 and value[0] == SCALARS and isinstance(value[1], str):
+                self._owners.setdefault(value[1], set()).add(owner)
+            for inner in value:
+                self._note(inner, owner)
+
+    def _inputs(self) -> dict[str, Any]:
+        """What each calculation reads."""
+        return {node.name(): node.value.get("input") for node in self._root.items("calculations")}
+
+
+def _merged(
+    name: str, copies: list[tuple[int, Node, Action]], actions: Actions, scope: Scope, owners: _Owners
+) -> Action:
     """One action for all copies of a name and its parameters; notes the ids of its variants if there are
     several."""
     distinct: list[tuple[Node, Action]] = []
     numbers: dict[int, int] = {}
     for number, node, action in copies:
-        same = (i for i, (_, known) in enumerate(distinct) if _same_but_locals(known, action))
+        same = (i for i, (_, known) in enumerate(distinct) if _same_but_locals(known, action, owners))
         numbers[number] = next(same, len(distinct))
         if numbers[number] == len(distinct):
             distinct.append((node, action))
@@ -189,13 +231,16 @@ def _merged(name: str, copies: list[tuple[int, Node, Action]], actions: Actions,
     return Action(first.name, first.params, em.code(), first.source)
 
 
-def _same_but_locals(a: Action, b: Action) -> bool:
-    """Whether the two do the same, up to a one-to-one renaming of local variables."""
+def _same_but_locals(a: Action, b: Action, owners: _Owners) -> bool:
+    """Whether the two do the same, up to a one-to-one renaming of local variables. One that others use too
+    brings something in or out: it is another argument, so that this is another variant."""
     if a.params != b.params or len(a.code) != len(b.code):
         return False
     there: dict[str, str] = {}
     back: dict[str, str] = {}
-    return _same(a.code, b.code, there, back)
+    if not _same(a.code, b.code, there, back):
+        return False
+    return all(x == y or (owners.is_private(x) and owners.is_private(y)) for x, y in there.items())
 
 
 def _same(x: Any, y: Any, there: dict[str, str], back: dict[str, str]) -> bool:

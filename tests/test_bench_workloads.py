@@ -95,6 +95,8 @@ def test_two_workers_are_measured_next_to_one() -> None:
     assert told["parameters"]["workers"] == 2
     assert told["mpps_1_worker"] > 0
     assert told["ratio_to_1_worker"] > 0
+    assert told["ratio_of_engines_apart"] > 0
+    assert told["ratio_to_engines_apart"] > 0
 
 
 def test_a_step_of_the_histogram_ends_where_the_next_begins() -> None:

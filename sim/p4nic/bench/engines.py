@@ -140,6 +140,35 @@ class WorkersLoop:
         return Loop(self.pipeline, self.traffic).once()
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class ApartLoop:
+    """A control for WorkersLoop: as many engines that share nothing, one worker each, on the same parts of
+    the frames. What they lose against one alone, the machine takes."""
+
+    pipelines: tuple[NativePipeline, ...]
+    traffic: Traffic
+
+    def timed(self, seconds: float) -> Sample:
+        """All of them for about that long."""
+        count = len(self.pipelines)
+        for number, pipeline in enumerate(self.pipelines):
+            pipeline.workers.replay(self.traffic.part(number, count), 1, time.monotonic_ns() - NOW_NS)
+        time.sleep(seconds)
+        for pipeline in self.pipelines:
+            wait_for_packets(pipeline.workers, 1)
+        timings = []
+        for pipeline in self.pipelines:
+            pipeline.workers.stop()
+            timings.append(pipeline.workers.replayed(0))
+        packets = sum(t.packets for t in timings)
+        rate = sum(t.packets / max(t.cpu_ns, 1) for t in timings)
+        wall_rate = sum(t.packets / max(t.wall_ns, 1) for t in timings)
+        return Sample(
+            packets, round(packets / rate), round(packets / wall_rate), sum(t.cycles for t in timings)
+        )
+
+
 def wait_for_packets(group: Workers, workers: int) -> None:
     """Until each worker has done something: on a busy machine a thread may begin late."""
     while any(group.replayed(worker).packets == 0 for worker in range(workers)):

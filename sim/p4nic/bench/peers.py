@@ -18,7 +18,7 @@ from p4nic.backend.native import NativePipeline
 from p4nic.backend.swx import SwxBackend, SwxPipeline
 from p4nic.bench import csource
 from p4nic.bench.api import Measured, Options, Progress, round_to
-from p4nic.bench.engines import Loop, Measurable, SwxLoop, WorkersLoop
+from p4nic.bench.engines import ApartLoop, Loop, Measurable, SwxLoop, WorkersLoop
 from p4nic.bench.floor import Floor
 from p4nic.bench.traffic import Traffic
 from p4nic.bench.trials import Subject, take_turns
@@ -27,6 +27,7 @@ from p4nic.ir.program import Program
 
 NO_FLOOR = {"floor": "the hand-written load balancer does not do this work"}
 ONE_WORKER = "1 worker"
+APART = "engines apart"
 SWX_LARGEST = 1_000_000
 """Connections: beyond, DPDK's heap of 2 GB does not hold the learner."""
 
@@ -39,6 +40,8 @@ class Engines:
     own: str
     made: dict[str, Pipeline | Measurable] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    apart: list[NativePipeline] = field(default_factory=list)
+    """With several workers: more engines like our own, so that each worker could have one to itself."""
 
     def __enter__(self) -> Self:
         return self
@@ -46,12 +49,13 @@ class Engines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for engine in self.made.values():
+        for engine in (*self.made.values(), *self.apart):
             if not isinstance(engine, Floor):
                 getattr(engine, "close")()  # noqa: B009 - what is measurable and no Floor is a Pipeline
 
     def measure(self, traffic: Traffic, options: Options, progress: Progress) -> dict[str, Measured]:
-        """All of them in turn; with more workers than one also our engine with one, for the ratio."""
+        """All of them in turn; with more workers than one also our engine with one, for the ratio, and as
+        many engines that share nothing, for the machine's part in it."""
         subjects: dict[str, Subject] = {name: loop.timed for name, loop in self.loops(traffic).items()}
         own = self.made[self.own]
         if options.workers > 1:
@@ -59,13 +63,22 @@ class Engines:
             subjects = {
                 self.own: WorkersLoop(own, traffic, options.workers).timed,
                 ONE_WORKER: WorkersLoop(own, traffic, 1).timed,
+                APART: ApartLoop((own, *self.apart), traffic).timed,
                 **{name: timed for name, timed in subjects.items() if name != self.own},
             }
         found = take_turns(subjects, options, progress)
         if options.workers > 1:
-            one, many = found.pop(ONE_WORKER), found[self.own]
-            ratios = [a / b for a, b in zip(many.samples, one.samples, strict=True)]
-            figures = {"mpps_1_worker": round_to(one.mpps), "ratio_to_1_worker": round_to(median(ratios))}
+            one, apart, many = found.pop(ONE_WORKER), found.pop(APART), found[self.own]
+
+            def ratio(of: Measured, to: Measured) -> float:
+                return round_to(median(a / b for a, b in zip(of.samples, to.samples, strict=True)))
+
+            figures = {
+                "mpps_1_worker": round_to(one.mpps),
+                "ratio_to_1_worker": ratio(many, one),
+                "ratio_of_engines_apart": ratio(apart, one),
+                "ratio_to_engines_apart": ratio(many, apart),
+            }
             found[self.own] = replace(many, figures=figures)
         return found
 
@@ -80,7 +93,7 @@ class Engines:
 
     def once(self, traffic: Traffic) -> None:
         """Every frame once through each."""
-        for loop in self.loops(traffic).values():
+        for loop in (*self.loops(traffic).values(), *(Loop(engine, traffic) for engine in self.apart)):
             loop.once()
 
 
@@ -100,12 +113,15 @@ def engines(
     if options.backend == "swx":
         found.made["swx"] = _swx(options, program, entries, sizes)
     else:
-        pipeline = options.make_backend(options.backend).build(
-            program, api.Options(table_sizes={name: n for name, n in sizes.items() if name in program.tables})
-        )
-        for entry in entries:
-            pipeline.insert(entry, 0)
-        found.made[options.backend] = pipeline
+        fitting = api.Options(table_sizes={name: n for name, n in sizes.items() if name in program.tables})
+        for number in range(options.workers):
+            pipeline = options.make_backend(options.backend).build(program, fitting)
+            for entry in entries:
+                pipeline.insert(entry, 0)
+            if number == 0:
+                found.made[options.backend] = pipeline
+            elif isinstance(pipeline, NativePipeline):
+                found.apart.append(pipeline)
     for peer in options.peers:
         if peer == options.backend:
             continue

@@ -231,10 +231,8 @@ def test_copies_that_bring_other_locals_in_are_variants() -> None:
     )
     made = two_tables(*copies)
     assert "$variants" not in loaded(made).headers
-    for number, name in enumerate(("x", "flag"), start=2):
-        made["actions"].append(
-            action(f"use_{name}", primitive("assign", A, field("scalars", name)), id=number)
-        )
+    for own, name in enumerate(("x", "flag"), start=2):
+        made["actions"].append(action(f"use_{name}", primitive("assign", A, field("scalars", name)), id=own))
     assert "$variants" in loaded(made).headers
 
 

@@ -77,6 +77,10 @@ fuzz: setup ## Feed COUNT (100000) damaged artifacts to both loaders
 fuzz-server: setup ## Send COUNT (100000) damaged requests to the P4Runtime server (SEED=n for others)
 	@P4NIC_FUZZ=$(or $(COUNT),100000) $(if $(SEED),P4NIC_FUZZ_SEED=$(SEED)) $(PY) -m pytest -q -n $(JOBS) tests/test_server_fuzz.py
 
+.PHONY: storm-server
+storm-server: setup ## Writers, readers, packets, upgrades and takeovers at once for SECONDS (600), checked for one order
+	@P4NIC_STORM=$(or $(SECONDS),600) $(PY) -m pytest -q -n $(JOBS) tests/test_server_serialisable.py -k one_order
+
 .PHONY: fuzz-engines
 fuzz-engines: setup ## Random programs and COUNT (1000000) packets, interpreter against native engine
 	@$(PY) -m conformance.engine_fuzz --count $(or $(COUNT),1000000) --jobs $(JOBS) $(ARGS)

@@ -2,26 +2,32 @@
 
 P4Runtime 1.5 §12.1, §13.4. Writers of different roles write batches: each sets every entry of the writer's
 key range to one number, its round. A Read must find all entries of a range with one number (batches are
-whole),
-numbers never go back from one Read to the next (one order for everybody), a Read begun after a Write has been
-answered finds that Write or a later one (real time), and a packet meets a whole batch as well.
+whole), numbers never go back from one Read to the next (one order for everybody), a Read begun after a Write
+has been answered finds that Write or a later one (real time), and a packet meets a whole batch as well. All
+that while the pipeline is committed anew with its state kept, again and again, and while each writer's role
+is taken over from client to client. `make storm-server SECONDS=600` goes on for longer.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from p4runtime_peer import Client, ServerUnderTest, insert, modify, packet_io
+from p4runtime_peer import ServerUnderTest, insert, modify, outcome, packet_io
 from server_backends import BACKENDS
 
 from p4rt import p4r
 
 WRITERS, ENTRIES, ROUNDS, PORTS = 2, 12, 25, 256
+SECONDS = float(os.environ.get("P4NIC_STORM", "0"))
+TAKEOVER = 7
+"""Rounds after which another client becomes primary of a writer's role."""
 
 
 class Ranges:
@@ -43,7 +49,7 @@ class Ranges:
         return [make(self.entry(writer, n, round_)) for n in range(ENTRIES)]
 
     def rounds(self, entries: list[p4r.TableEntry]) -> list[set[int]]:
-        """Of each writer, the rounds its entries show; a whole batch is one."""
+        """Of each writer, the rounds its entries show, as ports; a whole batch is one."""
         found: list[set[int]] = [set() for _ in range(WRITERS)]
         for one in entries:
             writer = (int.from_bytes(one.match[0].exact.value, "big") - 1) // 1000
@@ -51,11 +57,45 @@ class Ranges:
         return found
 
 
-def write_rounds(client: Client, ranges: Ranges, writer: int) -> None:
-    for round_ in range(1, ROUNDS + 1):
+def since(port: int, round_: int) -> int:
+    """The first round from `round_` on that is told by this port. Nobody is 256 rounds behind."""
+    return round_ + (port - round_) % PORTS
+
+
+def write_rounds(server: ServerUnderTest, ranges: Ranges, writer: int) -> int:
+    """Write round after round; every few of them another client takes the role over, and the one before it
+    is refused from then on. The last round.
+    """
+    election, round_ = 1, 0
+    client = server.client()
+    client.stream_seconds = SECONDS + 60
+    client.arbitrate(election, f"writer {writer}")
+    end = time.monotonic() + SECONDS
+    while round_ < ROUNDS or time.monotonic() < end:
+        round_ += 1
         ranges.asked[writer] = round_
         client.write(*ranges.batch(writer, round_), atomicity=round_ % 3)
         ranges.answered[writer] = round_
+        if not round_ % TAKEOVER:
+            election += 1
+            before, client = client, server.client()
+            client.stream_seconds = SECONDS + 60
+            assert client.arbitrate(election, f"writer {writer}").status.code == 0
+            assert outcome(lambda old=before: old.write(*ranges.batch(writer, 0))) == "PERMISSION_DENIED"  # type: ignore[misc]
+            before.close()
+    return round_
+
+
+def commit_anew(server: ServerUnderTest, done: threading.Event) -> int:
+    """RECONCILE_AND_COMMIT of the same program (§14): nobody may notice. How often."""
+    client, times = server.client(), 0
+    client.stream_seconds = SECONDS + 60
+    client.arbitrate(1, "pipeline")
+    config = packet_io().config
+    while not (done.is_set() and times):
+        client.set_config(p4r.SetForwardingPipelineConfigRequest.RECONCILE_AND_COMMIT, config)
+        times += 1
+    return times
 
 
 def read_rounds(server: ServerUnderTest, ranges: Ranges, done: threading.Event) -> int:
@@ -68,24 +108,25 @@ def read_rounds(server: ServerUnderTest, ranges: Ranges, done: threading.Event) 
         after = list(ranges.asked)
         for writer, seen in enumerate(found):
             assert len(seen) == 1, f"half a batch: rounds {seen}"
-            (round_,) = seen
-            assert max(before[writer], last[writer]) <= round_ <= after[writer]
-            last[writer] = round_
+            (port,) = seen
+            last[writer] = since(port, max(before[writer], last[writer]))
+            assert last[writer] <= after[writer]
         reads += 1
     return reads
 
 
-def send_packets(server: ServerUnderTest, done: threading.Event) -> int:
+def send_packets(server: ServerUnderTest, ranges: Ranges, done: threading.Event) -> int:
     """A burst with a frame to each entry of a writer leaves at one port, and ports never go back."""
     bursts, last = 0, [0] * WRITERS
     while not (done.is_set() and bursts):
         for writer in range(WRITERS):
+            before = ranges.answered[writer]
             frames = [(1, (1 + writer * 1000 + n).to_bytes(6, "big") + bytes(54)) for n in range(ENTRIES)]
             left = {o.sent[0][0] for o in server.switch.burst(frames)}
             assert len(left) == 1, f"half a batch: ports {left}"
             (port,) = left
-            assert port >= last[writer]
-            last[writer] = port
+            last[writer] = since(port, max(before, last[writer]))
+            assert last[writer] <= ranges.asked[writer]
             bursts += 1
     return bursts
 
@@ -94,26 +135,22 @@ def send_packets(server: ServerUnderTest, done: threading.Event) -> int:
 def test_everybody_sees_one_order_of_whole_batches(backend: str) -> None:
     with ServerUnderTest(packet_io(), backend=backend) as server:
         ranges = Ranges(server)
-        writers = [server.client() for _ in range(WRITERS)]
-        for number, client in enumerate(writers):
-            assert client.arbitrate(1, f"writer {number}").status.code == 0
-            client.write(*ranges.batch(number, 0))
+        first = server.primary()
+        for number in range(WRITERS):
+            first.write(*ranges.batch(number, 0))
         done = threading.Event()
-        with ThreadPoolExecutor(WRITERS + 3) as pool:
-            reading = [pool.submit(read_rounds, server, ranges, done) for _ in range(2)]
-            sending = pool.submit(send_packets, server, done)
-            writing = [pool.submit(write_rounds, c, ranges, n) for n, c in enumerate(writers)]
+        with ThreadPoolExecutor(WRITERS + 4) as pool:
+            others = [pool.submit(read_rounds, server, ranges, done) for _ in range(2)]
+            others.append(pool.submit(send_packets, server, ranges, done))
+            others.append(pool.submit(commit_anew, server, done))
+            writing = [pool.submit(write_rounds, server, ranges, n) for n in range(WRITERS)]
             try:
-                for one in writing:
-                    one.result()
+                last = [one.result() for one in writing]
             finally:
                 done.set()
-            assert all(one.result() > 0 for one in reading)
-            assert sending.result() > 0
-        assert (
-            ranges.rounds(server.client().read_entries(server.names.entry("Switch.l2")))
-            == [{ROUNDS}] * WRITERS
-        )
+            assert all(one.result() > 0 for one in others)
+        found = ranges.rounds(server.client().read_entries(server.names.entry("Switch.l2")))
+        assert found == [{round_ % PORTS} for round_ in last]
 
 
 KILLED = """

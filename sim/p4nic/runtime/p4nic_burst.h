@@ -109,8 +109,10 @@ UNUSED static void commit_in_order(struct worker *w, u32 i, int status, const st
         engine_unlock(w);
 }
 
-/* Of all packets that wait at a table with a longest prefix. */
-__attribute__((noinline, unused)) static void find_prefixes(struct worker *w, const struct table *t, const u8 *waiting, u32 count)
+/* Of all packets that wait at a table with a longest prefix. `waiting` is not const, because gcc warns where it knows
+ * that nothing is in it. */
+__attribute__((noinline, unused)) static void find_prefixes(
+    struct worker *w, const struct table *t, u8 *waiting, u32 count)
 {
     const u64 *keys[BURST];
     u64 *found[BURST];

@@ -19,6 +19,7 @@ from typing import final
 
 from p4nic.backend.api import DigestMessage, Expired
 from p4nic.clock import ManualClock
+from p4nic.server.codec.expired import ExpiredCodec, varint
 from p4nic.server.digests import DigestBatch
 from p4nic.server.forwarding import Forwarding
 from p4nic.server.outbox import MAX_ENTRIES
@@ -45,16 +46,19 @@ class Notifications:
         self._sessions = sessions
         self._committed = committed
         self._manual = isinstance(switch.clock, ManualClock)
-        self._subscription = switch.subscribe(self._on_digest, self._on_expired, self._on_packet_in)
         self._advancing = Lock()
         self._bundling = RLock()
-        self._held: list[tuple[int, p4r.TableEntry]] | None = None
-        """Under `advance`: entries that expired at one time, to go out in one message."""
+        self._held: list[tuple[int, int, bytes]] | None = None if self._manual else []
+        """Timestamp, table id and the entry that expired, to go out in one message with others: under
+        `advance` those of one time; under the real clock those of one delivery, as long as _BUNDLE_NS."""
+        self._codecs: dict[str, ExpiredCodec] = {}
         self._wake = Condition()
         self._stopped = Event()
         self._timer = Thread(target=self._watch, name="p4nic-digests", daemon=True)
         self.unparsed = 0
         """Frames to the CPU port that were shorter than the packet-in header."""
+        self._subscription = switch.subscribe(self._on_digest, self._on_expired, self._on_packet_in)
+        self._subscription.on_delivered = self._on_delivered
         if not self._manual:
             self._timer.start()
 
@@ -154,36 +158,44 @@ class Notifications:
         codec = forwarding.codec.tables.get(state.entry.table) if forwarding is not None else None
         if codec is None:
             return
-        entry = codec.encode(state)
-        entry.time_since_last_hit.elapsed_ns = state.idle_ns
-        if codec.table.counter is not None:
-            entry.counter_data.packet_count = state.packets
-            entry.counter_data.byte_count = state.bytes
+        writer = self._codecs.get(codec.name)
+        if writer is None or writer.codec is not codec:  # the first of a table, or of another pipeline
+            writer = self._codecs[codec.name] = ExpiredCodec(codec)
         timestamp = self._timestamp()
+        told = timestamp, codec.id, writer.write(state)
         with self._bundling:
             if self._held is None:
-                self._send_expired(timestamp, [entry])
+                self._send_expired([told])
             else:
                 self._release(timestamp)
-                self._held.append((timestamp, entry))
+                self._held.append(told)
+
+    def _on_delivered(self) -> None:
+        if not self._manual:
+            self._release(None)
 
     def _release(self, timestamp: int | None) -> None:
         """Send the held entries, unless more of the same time may follow."""
+        within = 0 if self._manual else _BUNDLE_NS
         with self._bundling:
             held = self._held
-            if held and held[0][0] != timestamp:
+            if held and (timestamp is None or not 0 <= timestamp - held[0][0] <= within):
                 self._held = []
-                self._send_expired(held[0][0], [entry for _, entry in held])
+                self._send_expired(held)
 
-    def _send_expired(self, timestamp: int, entries: list[p4r.TableEntry]) -> None:
-        for number in dict.fromkeys(entry.table_id for entry in entries):
-            mine = [entry for entry in entries if entry.table_id == number]
+    def _send_expired(self, held: list[tuple[int, int, bytes]]) -> None:
+        """With the first one's timestamp."""
+        for number in dict.fromkeys(table for _, table, _ in held):
+            mine = [b"\x0a" + varint(len(entry)) + entry for _, table, entry in held if table == number]
             outboxes = self._sessions.receivers(partial(_sees, number))
             for start in range(0, len(mine), MAX_ENTRIES):
-                message = p4r.StreamMessageResponse()
-                message.idle_timeout_notification.timestamp = timestamp
-                message.idle_timeout_notification.table_entry.extend(mine[start : start + MAX_ENTRIES])
+                together = b"".join(mine[start : start + MAX_ENTRIES])
                 for outbox in outboxes:
+                    # One for each: a box puts more into what waits in it.
+                    message = p4r.StreamMessageResponse()
+                    message.idle_timeout_notification.timestamp = held[0][0]
+                    # Each is a field 1 of it, `table_entry`.
+                    message.idle_timeout_notification.MergeFromString(together)
                     outbox.put(message, 0 if self._manual else _BUNDLE_NS)
 
 

@@ -33,12 +33,13 @@ Event = DigestMessage | Expired | PacketIn
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """Functions to be called; `close()` ends it."""
+    """Functions to be called; `close()` ends it. `on_delivered`: when no more events wait, for now."""
 
     on_digest: Callable[[DigestMessage], None] | None
     on_expired: Callable[[Expired], None] | None
     on_packet_in: Callable[[int, bytes], None] | None
     _owner: Events
+    on_delivered: Callable[[], None] | None = None
 
     def close(self) -> None:
         """No call begins after this returns, unless one is running."""
@@ -87,7 +88,9 @@ class Events:
             self._delivering = True
             try:
                 while self._queue:
-                    self._tell(self._queue.popleft())
+                    while self._queue:
+                        self._tell(self._queue.popleft())
+                    self._tell_delivered()
             finally:
                 self._delivering = False
 
@@ -101,6 +104,15 @@ class Events:
                 log.exception("a subscriber to %s failed", type(event).__name__)
         if not heard:
             self.unheard += 1
+
+    def _tell_delivered(self) -> None:
+        for subscriber in self._subscribers:
+            if subscriber.on_delivered is not None:
+                try:
+                    subscriber.on_delivered()
+                except Exception:
+                    self.failed += 1
+                    log.exception("a subscriber to the end of a delivery failed")
 
 
 def _call(subscriber: Subscription, event: Event) -> bool:

@@ -16,7 +16,7 @@ from p4nic.errors import ErrorKind, StateError
 from p4nic.ir.program import ActionCall, Table
 from p4nic.load.p4info_model import TableInfo
 from p4nic.server.change import Change, Note
-from p4nic.server.codec.action import Actions
+from p4nic.server.codec.action import ActionCodec, Actions
 from p4nic.server.codec.match import KeyCodec
 from p4nic.server.codec.meter import MeterCodec, decode_unmark
 from p4nic.server.codec.scalar import invalid
@@ -175,6 +175,10 @@ class TableCodec:
         return self._meter.decode(message)
 
     # --- reads ---
+
+    def action(self, name: str) -> ActionCodec | None:
+        """None for an action the compiler made, which the P4Info does not know."""
+        return self._actions.codec(name)
 
     def encode(self, state: EntryState) -> p4r.TableEntry:
         """Everything but the direct resources and the time since the last hit."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import grpc
 import pytest
-from p4runtime_peer import arbitration, code_of, packet_io
+from p4runtime_peer import arbitration, code_of, load_balancer, packet_io
 
 from p4nic.__main__ import main
 from p4nic.backend.api import Options
@@ -140,6 +141,38 @@ def test_files_that_cannot_be_used(files: Path, certificate: str, key: str, reas
     with pytest.raises(InputError) as error:
         credentials(files / certificate, files / key)
     assert str(error.value) == f"{files / certificate} and {files / key} cannot be used for TLS: {reason}"
+
+
+@needs_openssl
+def test_lbctl_speaks_tls(files: Path) -> None:
+    """`lbctl status` with --ca, --cert, --key where the server asks for a certificate; refusals in words."""
+    backend, artifact = InterpreterBackend(), load_balancer()
+    with Switch(backend.build(artifact.program, Options()), ManualClock()) as switch:
+        given = credentials(files / "server.pem", files / "server.key", files / "ca.pem")
+        server = P4RuntimeServer(
+            switch, "127.0.0.1:0", lambda p: backend.build(p, Options()), artifact.info, credentials=given
+        )
+        server.start()
+        try:
+            status = ["status", "--p4rt", server.address, "--ca", str(files / "ca.pem")]
+            own = ["--cert", str(files / "client.pem"), "--key", str(files / "client.key")]
+            done = lbctl(*status, *own)
+            assert done.returncode == 0, done.stderr
+            assert lbctl(*status, *own[:2]).stderr == (
+                "lbctl: --cert and --key go together, and with --ca; give --ca alone if the switch asks for "
+                "none\n"
+            )
+            missing = lbctl(*status, *own[:3], "gone.key")
+            assert (missing.returncode, missing.stderr) == (
+                2, "lbctl: gone.key cannot be read: No such file or directory\n",
+            )  # fmt: skip
+        finally:
+            server.stop(0)
+
+
+def lbctl(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lbctl", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 # --- roles by certificate -----------------------------------------------------------------------------------

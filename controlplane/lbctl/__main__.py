@@ -22,6 +22,7 @@ from lbctl.nodefile import load_node_config
 from lbctl.offline import SwitchView, look, pending, print_status, print_updates
 from lbctl.plan import make_plan
 from lbctl.reconcile import Outcome
+from lbctl.transport import TlsFiles
 from lbctl.where import where
 from lbctl.yamlread import manifest_files
 
@@ -135,6 +136,27 @@ def _add_switch(command: argparse.ArgumentParser, required: bool) -> None:
     command.add_argument(
         "--device-id", type=int, default=1, metavar="N", help="P4Runtime device id (default 1)"
     )
+    tls = (
+        ("ca", "CA of the switch's certificate: connect with TLS"),
+        ("cert", "our certificate"),
+        ("key", "its key"),
+    )
+    for name, what in tls:
+        command.add_argument(f"--{name}", type=Path, metavar="PEM", help=what)
+
+
+def _tls(options: argparse.Namespace) -> TlsFiles | None:
+    """Raises UsageError if the files make no sense together or cannot be read."""
+    if (options.cert is None) != (options.key is None) or (options.cert and options.ca is None):
+        raise UsageError(
+            "--cert and --key go together, and with --ca; give --ca alone if the switch asks for none"
+        )
+    for path in filter(None, (options.ca, options.cert, options.key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    return None if options.ca is None else TlsFiles(options.ca, options.cert, options.key)
 
 
 def _check_numbers(options: argparse.Namespace) -> None:
@@ -163,6 +185,7 @@ def _controller(options: argparse.Namespace) -> Controller:
         artifact=tuple(options.pipeline) if options.pipeline else None,
         election_id=options.election_id,
         log=_say,
+        tls=_tls(options),
     )
 
 
@@ -216,7 +239,11 @@ def _stamps(options: argparse.Namespace) -> list[tuple[str, int, int]]:
 
 
 def _view(options: argparse.Namespace) -> SwitchView | None:
-    return None if options.p4rt is None else look(options.p4rt, options.device_id, _READER_ELECTION_ID)
+    return (
+        None
+        if options.p4rt is None
+        else look(options.p4rt, options.device_id, _READER_ELECTION_ID, _tls(options))
+    )
 
 
 def _diff(options: argparse.Namespace) -> int:
@@ -247,7 +274,7 @@ def _where(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     if (options.file is None) != (options.node is None):
         raise UsageError("status compares with -f and --node together; give both or none")
-    view = look(options.p4rt, options.device_id, _READER_ELECTION_ID)
+    view = look(options.p4rt, options.device_id, _READER_ELECTION_ID, _tls(options))
     print_status(view)
     if options.file is None:
         return 0

@@ -41,6 +41,7 @@ from lbctl.transport import (
     NewFlow,
     RoleChanged,
     TargetInfo,
+    TlsFiles,
     Transport,
 )
 from lbctl.where import Verdict, where
@@ -64,6 +65,7 @@ class Controller:
         connect_timeout: float = 10.0,
         transport: Transport | None = None,
         log: Callable[[str], None] | None = None,
+        tls: TlsFiles | None = None,
     ) -> None:
         """`artifact` is (P4Info, device config), loaded unless the switch runs it already. `election_id`
         defaults to the time in seconds, so that the newest controller wins. `transport` replaces P4Runtime.
@@ -75,6 +77,7 @@ class Controller:
             int(time.time()) if election_id is None else election_id,
             files,
             connect_timeout,
+            tls=tls,
         )
         self._node = node
         self._connect_timeout = connect_timeout

@@ -16,7 +16,7 @@ from lbctl.entries import BUCKETS, TABLES, Flow, Installed, Update, UpdateKind, 
 from lbctl.model import Cluster, NodeConfig, ip_text
 from lbctl.p4client import P4RuntimeTransport
 from lbctl.plan import Plan, make_plan
-from lbctl.transport import TargetInfo
+from lbctl.transport import TargetInfo, TlsFiles
 
 _SIGNS = {UpdateKind.INSERT: "+", UpdateKind.MODIFY: "~", UpdateKind.DELETE: "-"}
 
@@ -30,9 +30,9 @@ class SwitchView:
     flows: list[Flow]
 
 
-def look(address: str, device_id: int, election_id: int) -> SwitchView:
+def look(address: str, device_id: int, election_id: int, tls: TlsFiles | None = None) -> SwitchView:
     """Read a switch without taking it over. Raises SwitchError."""
-    return background.run(_look(P4RuntimeTransport(address, device_id, election_id, reader=True)))
+    return background.run(_look(P4RuntimeTransport(address, device_id, election_id, reader=True, tls=tls)))
 
 
 async def _look(transport: P4RuntimeTransport) -> SwitchView:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,6 +47,7 @@ from lbctl.transport import (
     RefusalKind,
     RoleChanged,
     TargetInfo,
+    TlsFiles,
     flow_entry,
 )
 
@@ -63,15 +63,6 @@ _GONE = (
     finsy.GRPCStatusCode.DEADLINE_EXCEEDED,
     finsy.GRPCStatusCode.CANCELLED,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """PEM files: who may have signed the switch's certificate, and what we show it (mutual TLS)."""
-
-    ca: Path
-    certificate: Path | None = None
-    key: Path | None = None
 
 
 class P4RuntimeTransport:

@@ -9,11 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from lbctl.entries import Entry, Flow, Key, Update, UpdateKind
 from lbctl.hashing import FiveTuple, Target
 from lbctl.sizing import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files: who may have signed the switch's certificate, and what we show it (mutual TLS)."""
+
+    ca: Path
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

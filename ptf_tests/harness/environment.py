@@ -29,7 +29,8 @@ from harness.topology import wired
 from harness.unix_port import EchoedPort, UnixPort, port_class
 from lbctl.controller import Controller
 from lbctl.model import Cluster
-from lbctl.p4client import P4RuntimeTransport, TlsFiles
+from lbctl.p4client import P4RuntimeTransport
+from lbctl.transport import TlsFiles
 
 _SHORT_LIVES_S = 130.0  # longer than every memory of a flow that is no flow entry
 _EVENTUALLY_S = 10.0

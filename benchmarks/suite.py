@@ -44,6 +44,7 @@ RUNS = (
     Run("first packets", ("lb-first-packet", "--flows", "500000"), True, True),
     Run("policy 1k", ("policy", "--rules", "1000", "--flows", "10000")),
     Run("policy 10k", ("policy", "--rules", "10000", "--flows", "10000"), True, True),
+    Run("policy 10k, 1000 masks", ("policy", "--rules", "10000", "--masks", "1000", "--flows", "65536")),
     Run("lpm 10k", ("lpm",), True),
     Run("lpm 500k", ("lpm", "--rules", "500000")),
     Run("lpm ipv6 100k", ("lpm-ipv6",)),

@@ -49,6 +49,7 @@ class Options:
     frame_size: FrameSize = "64"
     peers: tuple[str, ...] = PEERS
     swx_source: Path | None = None
+    masks: int | None = None
 
 
 @final

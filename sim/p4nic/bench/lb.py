@@ -67,9 +67,9 @@ def tcp_frame(src: int, dst: int, sport: int, dport: int, flags: int, length: in
     return ethernet + ip + tcp + payload
 
 
-def client(flow: int) -> tuple[int, int]:
-    """Address and port of a flow's client."""
-    return CLIENTS + flow // PORTS_OF_A_CLIENT, 1024 + flow % PORTS_OF_A_CLIENT
+def client(flow: int, ports: int = PORTS_OF_A_CLIENT) -> tuple[int, int]:
+    """Address and port of a flow's client, which has so many."""
+    return CLIENTS + flow // ports, 1024 + flow % ports
 
 
 def flow_count(options: Options) -> int:
@@ -99,11 +99,12 @@ class Pattern:
     address_at: int = 12
     port_at: int = 20
     checksum_at: int = 36
+    ports: int = PORTS_OF_A_CLIENT
 
 
-def to_vip(flags: int) -> Pattern:
+def to_vip(flags: int, ports: int = PORTS_OF_A_CLIENT) -> Pattern:
     """TCP from the clients to the service."""
-    return Pattern(lambda src, sport, length: tcp_frame(src, VIP, sport, 80, flags, length))
+    return Pattern(lambda src, sport, length: tcp_frame(src, VIP, sport, 80, flags, length), ports=ports)
 
 
 def flow_frames(order: array[int], pattern: Pattern, size: FrameSize = "64") -> Traffic:
@@ -111,7 +112,7 @@ def flow_frames(order: array[int], pattern: Pattern, size: FrameSize = "64") -> 
     lengths = frame_lengths(size)
     if not csource.has_compiler():
         return Traffic.of(
-            (pattern.port, pattern.build(*client(flow), lengths[at % len(lengths)]))
+            (pattern.port, pattern.build(*client(flow, pattern.ports), lengths[at % len(lengths)]))
             for at, flow in enumerate(order)
         )
     ffi, lib = csource.library()
@@ -126,7 +127,7 @@ def flow_frames(order: array[int], pattern: Pattern, size: FrameSize = "64") -> 
             lib.make_frames(
                 buffer + start, period, made, len(made), pattern.ip_at, pattern.address_at, pattern.port_at,
                 pattern.checksum_at, ffi.from_buffer("uint32_t[]", mine), len(mine), CLIENTS,
-                PORTS_OF_A_CLIENT,
+                pattern.ports,
             )  # fmt: skip
     count = len(order)
     offsets = array("Q", bytes(8 * count))

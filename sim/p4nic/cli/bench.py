@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="the workload; left out: list them")
     parser.add_argument("--flows", metavar="N", type=int, help="connections (the workload's default)")
     parser.add_argument("--rules", metavar="N", type=int, help="policy rules, where the workload has them")
+    parser.add_argument("--masks", metavar="N", type=int, help="different masks of the policy's rules (34)")
     parser.add_argument("--backend", choices=BACKENDS, default="native", help="what is measured (native)")
     parser.add_argument("--workers", metavar="W", type=int, default=1, help="threads that forward (1)")
     parser.add_argument(
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 def _options(args: argparse.Namespace) -> Options:
     from p4nic.bench.api import PEERS, Options
 
-    for option in ("flows", "rules", "workers", "trials"):
+    for option in ("flows", "rules", "masks", "workers", "trials"):
         value = getattr(args, option)
         if value is not None and value < 1:
             raise InputError(f"--{option} {value} is not a number above 0")
@@ -89,7 +90,7 @@ def _options(args: argparse.Namespace) -> Options:
             raise InputError(f'--peers has "{peer}"; peers are {", ".join(PEERS)}, or none')
     return Options(
         backend, args.flows, args.rules, backend(args.backend).name, args.workers, args.trials, args.seconds,
-        args.frame_size, peers, args.swx_source,
+        args.frame_size, peers, args.swx_source, args.masks,
     )  # fmt: skip
 
 

@@ -33,8 +33,8 @@ COLD int table_start(struct table *t, u32 number, u32 capacity, u32 key, u32 arg
     if (t->masked) {
         t->priority = reserve(n * 8);
         t->next = reserve(n * 4);
-        t->group_of = reserve(n * 4);
-        return t->priority && t->next && t->group_of;
+        t->place = reserve(n * 4);
+        return t->priority && t->next && t->place;
     }
     if (!index_start(&t->index, capacity, 1))
         return 0;
@@ -65,11 +65,12 @@ COLD void table_end(struct table *t)
     release(t->freed, n * 4);
     release(t->priority, n * 8);
     release(t->next, n * 4);
-    release(t->group_of, n * 4);
+    release(t->place, n * 4);
     for (u32 i = 0; i < t->group_count; i++)
         group_end(t->groups[i]);
     free(t->groups);
     lpm_end(t->lpm);
+    bitmaps_end(t);
     index_end(&t->index);
     retired_free(&t->retired);
     release(t->wheel.links, n * sizeof *t->wheel.links);
@@ -198,6 +199,8 @@ COLD int group_add(struct table *t, u32 id, const u8 *mask)
     if (t->priority[id] > g->best)
         g->best = t->priority[id];
     order_groups(t);
+    if (t->lpm == NULL)
+        bitmaps_added(t, g, id);
     return 1;
 }
 
@@ -223,6 +226,7 @@ COLD void group_remove(struct table *t, u32 id, const u8 *mask)
     while (!same_words(t->groups[at]->mask, mask, t->key_size))
         at++;
     struct group *g = t->groups[at];
+    bitmaps_removed(t, g, id);
     const u8 *key = key_of(entry_at(t, id));
     u64 hash = key_hash(t, key);
     u32 head = id_of(t, find_any(t, &g->index, key, hash));

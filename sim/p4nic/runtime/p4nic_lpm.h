@@ -9,7 +9,7 @@
  * (p4nic_lpm_change.h) happen at a gate, so that readers need nothing. */
 #ifndef P4NIC_LPM_H
 #define P4NIC_LPM_H
-#include "p4nic_table.h"
+#include "p4nic_bitmaps.h"
 
 #define LPM_STRIDE 6
 #define LPM_CLASSES 7 /* arrays of 1, 2, 4 to 64 units */

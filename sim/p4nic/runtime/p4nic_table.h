@@ -39,6 +39,7 @@ struct group {
 };
 
 struct lpm;
+struct bitmaps;
 struct meter;
 struct reader;
 typedef int range_test(const void *key, const void *entry);
@@ -59,12 +60,13 @@ struct table {
     u8 *entries;
     u64 *sequence, *timeout, *repeat; /* cold, by entry; timeout: of those with OWN_TIMEOUT */
     i64 *priority;
-    u32 *next, *group_of; /* masked tables */
+    u32 *next, *place; /* masked tables: in the chain, in the bitmaps */
     u32 *freed;
     u32 freed_count;
     struct group **groups; /* best first */
     u32 group_count;
     struct lpm *lpm; /* with a longest prefix */
+    struct bitmaps *bitmaps; /* with many groups, and no longest prefix */
     struct index index;
     struct meter *meters; /* direct meter, by entry */
     u8 annotated; /* entries have metadata, kept by the caller: no rows */

@@ -43,10 +43,14 @@ def normal(match: Match, kind: str, width: int) -> Match:
 
 
 def value_and_mask(match: Match, width: int) -> tuple[int, int]:
-    """As the masked key has it; a range matches everything there and is compared in its chain."""
+    """As the masked key has it; of a range the bits that all its values begin with, the rest is compared
+    in its chain."""
     match match:
-        case ir.Any() | Range():
+        case ir.Any():
             return 0, 0
+        case Range(low, high):
+            bits = prefix_mask(width, width - (low ^ high).bit_length())
+            return low & bits, bits
         case Exact(value):
             return value, mask(width)
         case Lpm(value, length):

@@ -198,7 +198,7 @@ class _Builder:
         if name in self.hashed and lpm is None:
             head = f"{alone}find_{number}(const struct table *t, const u64 *k, u64 hash)"
             return [head, "{", f"    return index_find(t, &t->index, k, hash, {sizes});", "}"]
-        search, bits, parameters = f"masked_find(t, k, {sizes})", "CACHE_BITS", "const u64 *k"
+        search, bits, parameters = f"ternary_find(t, k, {sizes})", "CACHE_BITS", "const u64 *k"
         lookup, test = [], []
         if layout.exact or lpm is not None:
             search, few = f"index_find(t, &t->index, k, hash_words(k, {size // 8}), {sizes})", "TINY"

@@ -14,7 +14,6 @@ from p4nic.differential.bmv2 import bmv2_target
 from p4nic.differential.compare import compare
 from p4nic.differential.engines import Engine
 from p4nic.differential.scenario import Packet, Scenario
-from p4nic.differential.scopes import with_scopes
 from p4nic.errors import InputError
 from p4nic.load.artifact import load_program
 from p4nic.load.shipped import shipped
@@ -42,10 +41,7 @@ def test_without_a_p4info() -> None:
 def test_actions_the_p4info_keeps_for_the_default_are_no_entrys() -> None:
     files = shipped("json")
     program = load_program(files.paths, files.p4info)
-    assert all(ref.scope == "both" for table in program.tables.values() for ref in table.actions)
-    scoped = with_scopes(program, files.p4info)
-    assert any(ref.scope == "default_only" for table in scoped.tables.values() for ref in table.actions)
-    assert with_scopes(program, None) is program
+    assert any(ref.scope == "default_only" for table in program.tables.values() for ref in table.actions)
 
 
 @needs_bmv2

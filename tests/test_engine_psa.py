@@ -198,6 +198,12 @@ def test_egress_clone_is_what_the_egress_deparser_left(backend: Backend) -> None
     assert run(running).sent == ((7, b"E-payload"), (6, b"E-payload"))
 
 
+def test_clones_of_clones_by_twos_end(backend: Backend) -> None:
+    running = psa(backend, to(7), [egress_out("clone", 1), egress_out("clone_session_id", 5)])
+    running.set_clone_session(5, CloneSession((Replica(6, 1), Replica(6, 2))))
+    assert len(run(running).sent) == 1025
+
+
 def test_resubmit_starts_over_with_the_received_packet_and_its_port(backend: Backend) -> None:
     given = "psa_ingress_input_metadata"
     ingress: list[Op] = [

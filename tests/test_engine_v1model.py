@@ -246,6 +246,13 @@ def test_a_clone_that_clones_itself_ends(backend: Backend) -> None:
     assert running.statistics()["copy_dropped"] == 1
 
 
+def test_clones_of_clones_by_twos_end_long_before_there_are_65536(backend: Backend) -> None:
+    running = build(backend, [to(1)], egress=[Clone("e2e", const(3))])
+    running.set_clone_session(3, CloneSession((Replica(8, 0), Replica(9, 0))))
+    assert len(one(running, b"A").sent) == 1025
+    assert running.statistics()["copy_dropped"] == 513  # of 1025 that wanted to be cloned, 512 were
+
+
 # --- resubmit and recirculate ---
 
 

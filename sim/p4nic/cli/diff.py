@@ -84,9 +84,7 @@ def run(args: argparse.Namespace) -> int:
         return run_corpus(args)
     if not args.artifact and "bmv2" in args.targets.split(","):
         _take_json(args)
-    from p4nic.differential.scopes import with_scopes
-
-    program = with_scopes(load(args), args.p4info)
+    program = load(args)
     targets = make_targets(args, program)
     updates = _updates(args, program)
     session = Differ(args, program, targets)

@@ -48,6 +48,7 @@ INLINE void pass_commit(struct worker *w, struct pass *p)
 /* Copies sent and reasons of drops of one received packet. */
 struct verdicts {
     u32 first, drops, reason;
+    u32 copies; /* clones of clones and new beginnings, so far */
 };
 
 INLINE void verdict_drop(struct verdicts *v, u32 reason)
@@ -68,7 +69,7 @@ static void run_alone(struct worker *w, struct ctx *c, const struct input *in, s
 
 COLD void run_for_real(struct worker *w, u32 i, const struct input *in)
 {
-    struct verdicts v = {w->sent_count, 0, REASON_DROP_ACTION};
+    struct verdicts v = {w->sent_count, 0, REASON_DROP_ACTION, 0};
     slot_buffer(w, i);
     engine_lock(w);
     run_alone(w, &w->contexts[i], in, &v);

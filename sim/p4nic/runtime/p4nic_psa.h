@@ -21,10 +21,8 @@ COLD struct ctx *packet_of(struct worker *w, const struct ctx *from, const u8 *d
 
 COLD void again(struct worker *w, const struct ctx *c, const u8 *data, u32 length, u32 port, u32 path)
 {
-    if (c->p.passes >= MAX_PASSES) {
-        verdict_drop(w->verdicts, REASON_TOO_MANY_PASSES);
+    if (!goes_on(w, c, 1))
         return;
-    }
     struct ctx *n = packet_of(w, c, data, length, c->p.passes + 1);
     n->p.port = port;
     n->p.resume = RESUME_AGAIN;
@@ -37,10 +35,8 @@ COLD void clone_packet(struct worker *w, const struct ctx *c, const u8 *data, u3
     const struct replicas *session = idmap_get(&w->engine->clones, session_id);
     if (session == NULL)
         return;
-    if (c->p.passes >= MAX_PASSES) {
-        verdict_drop(w->verdicts, REASON_TOO_MANY_PASSES);
+    if (!goes_on(w, c, session->count))
         return;
-    }
     if (session->truncate && length > session->truncate)
         length = session->truncate;
     for (u32 i = 0; i < session->count; i++) {

@@ -15,6 +15,17 @@ COLD void queue_add(struct queue *q, struct ctx *c)
     q->items[q->tail++] = c;
 }
 
+/* Whether a packet may start over, or be cloned into so many; else that ends here. */
+COLD int goes_on(struct worker *w, const struct ctx *c, u32 copies)
+{
+    if (c->p.passes >= MAX_PASSES || w->verdicts->copies + copies > MAX_COPIES) {
+        verdict_drop(w->verdicts, REASON_TOO_MANY_PASSES);
+        return 0;
+    }
+    w->verdicts->copies += copies;
+    return 1;
+}
+
 /* A received packet, and nothing else, is waiting for ingress. */
 UNUSED static void queues_start(struct worker *w, struct ctx *c, const struct input *in, struct verdicts *v)
 {

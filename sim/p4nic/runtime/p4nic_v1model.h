@@ -60,10 +60,8 @@ COLD void egress_clones(struct worker *w, struct ctx *c)
     c->p.cloned = 0;
     if (session == NULL)
         return;
-    if (c->p.passes >= MAX_PASSES) {
-        verdict_drop(w->verdicts, REASON_TOO_MANY_PASSES);
+    if (!goes_on(w, c, session->count))
         return;
-    }
     struct ctx *n = copy_of(w, c);
     keep_metadata(n, c, c->p.clone_kept);
     set_instance_type(n, EGRESS_CLONE);
@@ -72,10 +70,8 @@ COLD void egress_clones(struct worker *w, struct ctx *c)
 
 COLD void again(struct worker *w, struct ctx *c, const u8 *data, u32 length, u32 kept, u32 instance)
 {
-    if (c->p.passes >= MAX_PASSES) {
-        verdict_drop(w->verdicts, REASON_TOO_MANY_PASSES);
+    if (!goes_on(w, c, 1))
         return;
-    }
     struct ctx *n = arena_take(w, sizeof *n);
     memset(n, 0, sizeof *n);
     pass_start(w, n, data, length, c->p.port, 0);

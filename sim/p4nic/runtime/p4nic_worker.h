@@ -13,6 +13,7 @@
 #define EFFECTS 12
 #define FUEL 65536 /* backward jumps of one pass: only a loop that does not end uses them up */
 #define MAX_PASSES 16
+#define MAX_COPIES 1024 /* of one received packet, clones of clones and new beginnings */
 #define DIGEST_QUEUE 65536
 
 /* What step() says. */

@@ -18,6 +18,8 @@ from p4nic.ir.program import Program
 
 MAX_PASSES = 16
 """Times a packet may be resubmitted, recirculated or cloned from its own clone."""
+MAX_COPIES = 1024
+"""Packets that may come out of one received packet by that: each clone may be cloned again, into several."""
 
 DROP_ACTION = "drop action"
 DROP_PORT = "drop port"
@@ -49,13 +51,22 @@ class Architecture(Protocol):
 class Verdicts:
     """What became of the copies of one received packet so far."""
 
-    __slots__ = ("_options", "_state", "reasons", "sent")
+    __slots__ = ("_copies", "_options", "_state", "reasons", "sent")
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._options: Options = state.options
         self.sent: list[tuple[int, bytes]] = []
         self.reasons: list[str] = []
+        self._copies = 0
+
+    def goes_on(self, packet: Packet, copies: int = 1) -> bool:
+        """Whether a packet may start over, or be cloned into so many; else that ends here."""
+        if packet.passes >= MAX_PASSES or self._copies + copies > MAX_COPIES:
+            self.drop(packet, TOO_MANY_PASSES)
+            return False
+        self._copies += copies
+        return True
 
     def send(self, packet: Packet, port: int, frame: bytes) -> None:
         """A copy leaves, if there is such a port."""

@@ -16,9 +16,7 @@ from p4nic.backend.api import Outcome, Replica, TraceEvent
 from p4nic.backend.interp.architecture import (
     DROP_ACTION,
     LOOP,
-    MAX_PASSES,
     NO_MEMBER,
-    TOO_MANY_PASSES,
     MetadataField,
     Verdicts,
     error_numbers,
@@ -102,8 +100,7 @@ class Psa:
         self, packet: Packet, frame: bytes, port: int, path: int, ingress: deque[Copy], verdicts: Verdicts
     ) -> None:
         """Resubmit or recirculate."""
-        if packet.passes >= MAX_PASSES:
-            verdicts.drop(packet, TOO_MANY_PASSES)
+        if not verdicts.goes_on(packet):
             return
         again = Packet(packet.port, frame, packet.now_ns, packet.trace)
         again.passes = packet.passes + 1
@@ -182,8 +179,7 @@ class Psa:
         session = self._state.clone_sessions.get(session_id)
         if session is None:
             return
-        if packet.passes >= MAX_PASSES:
-            verdicts.drop(packet, TOO_MANY_PASSES)
+        if not verdicts.goes_on(packet, len(session.replicas)):
             return
         cut = frame[: session.truncate_bytes] if session.truncate_bytes else frame
         for replica in session.replicas:

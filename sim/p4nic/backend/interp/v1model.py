@@ -17,9 +17,7 @@ from p4nic.backend.api import CloneSession, Options, Outcome, Replica, TraceEven
 from p4nic.backend.interp.architecture import (
     DROP_ACTION,
     LOOP,
-    MAX_PASSES,
     NO_MEMBER,
-    TOO_MANY_PASSES,
     MetadataField,
     Verdicts,
     error_numbers,
@@ -179,8 +177,7 @@ class V1Model:
         ingress: deque[Copy], verdicts: Verdicts,
     ) -> None:  # fmt: skip
         """Resubmit or recirculate: start over with a frame; of the metadata only the kept fields remain."""
-        if packet.passes >= MAX_PASSES:
-            verdicts.drop(packet, TOO_MANY_PASSES)
+        if not verdicts.goes_on(packet):
             return
         again = Packet(packet.port, frame, packet.now_ns, packet.trace)
         again.passes = packet.passes + 1
@@ -225,8 +222,7 @@ class V1Model:
         kept, packet.clone = packet.clone[1], None
         if session is None:
             return
-        if packet.passes >= MAX_PASSES:
-            verdicts.drop(packet, TOO_MANY_PASSES)
+        if not verdicts.goes_on(packet, len(session.replicas)):
             return
         slots = fields.copy()
         self._reset_metadata(slots, fields, kept, EGRESS_CLONE)

@@ -286,7 +286,7 @@ class Switch:
             return None
         with self.lock:
             due = self._pipeline.next_expiry_ns() if self._pipeline is not None else None
-            return None if due is None else max(due - self.clock.now_ns(), 0) / 1e9
+            return self._wires.wait(None if due is None else max(due - self.clock.now_ns(), 0) / 1e9)
 
     def _expire(self) -> None:
         if self._pipeline is None:

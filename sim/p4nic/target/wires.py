@@ -21,6 +21,7 @@ from p4nic.target.statistics import Statistics
 
 MESSAGES = -1
 """The loop's number of the pseudo-port `Messages`."""
+_SHORTEST_WAIT = 0.05
 _NOTHING = WireCounters(0, 0, 0, 0, 0, 0, {})
 
 
@@ -65,6 +66,7 @@ class Wires:
         self._counted: dict[int, WireCounters] = {}
         self._dropped: dict[str, int] = {}
         self._shut: frozenset[int] = frozenset()
+        self._soonest: float | None = None
 
     def move(self, pipeline: Pipeline) -> None:
         """To another pipeline, whose program need not be the same. The old one's workers stop for good."""
@@ -79,6 +81,7 @@ class Wires:
             for number, port in self.ports.items():
                 new.add_wire(number, port.wire)
         self._at, self._dropped = new, {}
+        self._soonest = _soonest(pipeline)
         for number in self.ports:
             new.shut_wire(number, number in self._shut)
         if self.running:
@@ -88,6 +91,7 @@ class Wires:
         """`pipeline`: the one of now."""
         if self._at is None and pipeline is not None:
             self._at = _forwarding(pipeline)
+            self._soonest = _soonest(pipeline)
         if self._at is not None:
             self._at.add_wire(number, port.wire)
         self.ports[number] = port
@@ -138,6 +142,13 @@ class Wires:
         """Who forwards now; None while there is no pipeline, or no wire."""
         return self._at
 
+    def wait(self, seconds: float | None) -> float | None:
+        """How long to wait for the next expiry where `seconds` are left to the next that is known of: what
+        packets learn meanwhile, without Python, may be due before, but never sooner than this."""
+        if self._at is None or self._soonest is None:
+            return seconds
+        return self._soonest if seconds is None else min(seconds, self._soonest)
+
     def messages(self) -> list[ForwardingMessage]:
         return self._at.messages() if self._at is not None else []
 
@@ -162,6 +173,14 @@ class Wires:
         for reason, count in drops.items():
             self._statistics.lost(reason, count - self._dropped.get(reason, 0))
         self._dropped = drops
+
+
+def _soonest(pipeline: Pipeline) -> float | None:
+    """Seconds after which an entry learned now may expire, whatever its profile; None if nothing learns."""
+    told = pipeline.options.learner_timeouts or {}
+    tables = pipeline.program.tables.values()
+    timeouts = [t for table in tables for t in told.get(table.name, table.learner_timeouts)]
+    return max(min(timeouts), _SHORTEST_WAIT) if timeouts else None
 
 
 def _forwarding(pipeline: Pipeline) -> Forwarding:

@@ -288,6 +288,18 @@ def test_a_missing_file_and_an_empty_folder_are_named(tmp_path: Path) -> None:
         load_manifests([tmp_path])
 
 
+def test_a_chosen_affinity_timeout_is_told_to_be_unused(tmp_path: Path) -> None:
+    """Kubernetes fills in 10800 by itself; another time is somebody's wish."""
+    for seconds, told in ((10_800, 0), (60, 1)):
+        sticky = SERVICE.replace(
+            "clusterIP: 10.96.0.7",
+            "clusterIP: 10.96.0.7\n  sessionAffinity: ClientIP\n  sessionAffinityConfig: "
+            f"{{clientIP: {{timeoutSeconds: {seconds}}}}}",
+        )
+        warnings = load_manifests([write(tmp_path, sticky, SLICE)]).warnings
+        assert sum("timeoutSeconds 60 is not used; affinity lasts" in w for w in warnings) == told
+
+
 def test_ipv6_and_sctp_are_one_warning_each_and_skipped(tmp_path: Path) -> None:
     dual = SERVICE.replace("clusterIP: 10.96.0.7", "clusterIPs: [10.96.0.7, 'fd00::7']").replace(
         "targetPort: 8080}", "targetPort: 8080}\n  - {name: sctp, port: 81, protocol: SCTP}"

@@ -10,7 +10,7 @@ addresses, a load balancer's ingress IPs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,25 @@ def _v4_only(document: Document, values: list[Any], field: str, warnings: list[s
     return tuple(addresses)
 
 
+_AFFINITY_SECONDS = 10_800
+"""What Kubernetes writes where nobody chose a time."""
+
+
+def _tell_of_timeout(document: Document, spec: Mapping[str, Any], warnings: list[str]) -> None:
+    """Affinity comes of the hash here, not of a memory of clients that could forget them."""
+    field = "spec.sessionAffinityConfig"
+    config = mapping(document, spec.get("sessionAffinityConfig"), field)
+    client = mapping(document, config.get("clientIP"), f"{field}.clientIP")
+    if "timeoutSeconds" not in client:
+        return
+    place = f"{field}.clientIP.timeoutSeconds"
+    seconds = number(document, client["timeoutSeconds"], place, 1, 86_400)
+    if spec.get("sessionAffinity") == "ClientIP" and seconds != _AFFINITY_SECONDS:
+        warnings.append(
+            f"{document.place}: {place} {seconds} is not used; affinity lasts as long as the endpoints do"
+        )
+
+
 def _service(document: Document, warnings: list[str]) -> Service:
     spec = mapping(document, document.body.get("spec"), "spec")
     kind = choice(document, spec.get("type"), "spec.type", _SERVICE_TYPES, "ClusterIP")
@@ -167,6 +186,7 @@ def _service(document: Document, warnings: list[str]) -> Service:
     affinity = choice(
         document, spec.get("sessionAffinity"), "spec.sessionAffinity", ("None", "ClientIP"), "None"
     )
+    _tell_of_timeout(document, spec, warnings)
     internal = choice(
         document, spec.get("internalTrafficPolicy"), "spec.internalTrafficPolicy", policies, "Cluster"
     )

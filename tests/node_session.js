@@ -1,14 +1,18 @@
 // A P4Runtime client in another language: Node with @grpc/grpc-js, messages from the .proto files at run time.
 // In: the server's address, the folder of the .proto files, the node_modules, the ids of l2, drop and to_cpu as
-// JSON. Out, on stdout: "listening" when packets and time may come, then one JSON object of what it saw.
+// JSON, the .proto of virtual time. Out, on stdout: "listening" when packets and time may come, then one JSON object of what it saw.
 "use strict";
-const [, , address, protos, modules, idsText] = process.argv;
+const [, , address, protos, modules, idsText, simulation] = process.argv;
 const grpc = require(`${modules}/@grpc/grpc-js`);
 const loader = require(`${modules}/@grpc/proto-loader`);
 const ids = JSON.parse(idsText);
 
 const definition = loader.loadSync("p4/v1/p4runtime.proto", { includeDirs: [protos], keepCase: true, defaults: true, longs: Number, enums: String, oneofs: true });
 const p4 = grpc.loadPackageDefinition(definition).p4.v1;
+const { Simulation } = grpc.loadPackageDefinition(loader.loadSync(simulation, { longs: Number })).p4nic.sim.v1;
+const clock = new Simulation(address, grpc.credentials.createInsecure());
+const advance = (seconds) =>
+  new Promise((resolve, reject) => clock.Advance({ seconds }, (error, now) => (error ? reject(error) : resolve(now.seconds))));
 const client = new p4.P4Runtime(address, grpc.credentials.createInsecure());
 const call = (method, request) =>
   new Promise((resolve) => client[method](request, (error, answer) => resolve(error ? { code: error.code, details: error.details } : answer)));
@@ -54,12 +58,14 @@ async function main() {
   console.log("listening");
   const packet = await next("packet");
   seen.packet = [packet.payload.toString("hex"), packet.metadata.map((m) => m.value[0])];
+  seen.now = await advance(5);
   const idle = await next("idle_timeout_notification");
   seen.idle = idle.table_entry.map((e) => e.match[0].exact.value[0]);
   stream.write({ packet: { payload: Buffer.from("x"), metadata: [] } });
   seen.error = (await next("error")).canonical_code;
   stream.end();
   client.close();
+  clock.close();
   console.log(JSON.stringify(seen));
 }
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import finsy
 import pytest
-from p4runtime_peer import ROOT, SECOND, Names, ServerUnderTest, packet_io
+from p4runtime_peer import ROOT, Names, ServerUnderTest, packet_io
 
 PACKAGES = ("@grpc/grpc-js@1", "@grpc/proto-loader@0.8")
 FRAME = bytes.fromhex("0000000000aa 0000000000bb 1234") + b"payload"
 NAMES = Names(packet_io().info.message)
+SIMULATION = ROOT / "sim" / "p4nic" / "server" / "simulation.proto"
 
 
 @pytest.fixture(scope="session")
@@ -64,12 +65,11 @@ def test_a_session_of_node(modules: Path, tmp_path: Path) -> None:
     ids = {name: NAMES.ids[f"Switch.{name}"] for name in ("l2", "drop", "to_cpu")}
     with ServerUnderTest(packet_io()) as server:
         command: list[str | Path] = ["node", ROOT / "tests" / "node_session.js", server.server.address]
-        command += [proto_folder(tmp_path), modules, json.dumps(ids)]
+        command += [proto_folder(tmp_path), modules, json.dumps(ids), SIMULATION]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as session:
             assert session.stdout is not None
             if session.stdout.readline() == "listening\n":
                 server.switch.inject(5, FRAME)
-                server.client().advance(5 * SECOND)
             out, error = session.communicate(timeout=60)
     assert session.returncode == 0, error
     seen = json.loads(out)
@@ -83,4 +83,5 @@ def test_a_session_of_node(modules: Path, tmp_path: Path) -> None:
         "packet": [FRAME.hex(), [5, 9]],
         "idle": [0xAA],
         "error": 3,
+        "now": 5,
     }

@@ -188,36 +188,11 @@ def test_pipeline_that_is_dropped_and_not_closed_goes_before_its_library() -> No
         gc.collect()
 
 
-PARTS = """
-#define API __attribute__((visibility("default"))) extern
-#if UNIT_PART != 2
-API int one(void);
-int one(void) { return 1; }
-#endif
-#if UNIT_PART != 1
-API int two(void);
-int two(void) { return 2; }
-#endif
-"""
-
-
 @pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
-@pytest.mark.parametrize("processors", [1, 2])
-def test_parts_make_one_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: int) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: processors)
-    flags = tuple(flag for flag in ccompiler.FLAGS if flag != "-Werror")
-    path = ccompiler.shared_object(PARTS, flags, tmp_path, parts=2)
-    _ffi, library = ccompiler.load(path, "int one(void); int two(void);")
-    assert (library.one(), library.two()) == (1, 2)
-
-
-@pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
-def test_a_part_that_is_refused_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    text = "#if UNIT_PART == 2\nthis is no C\n#endif\n"
+def test_refused_text_leaves_nothing_half_made(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(ccompiler.CompilerError, match="refused the emitted C, which is kept in"):
-        ccompiler.shared_object(text, ccompiler.FLAGS, tmp_path, parts=2)
-    assert [path.suffix for path in cache.iterdir() if path.suffix != ".kept"] == [".c"], "nothing half made"
+        ccompiler.shared_object("this is no C\n", ccompiler.FLAGS, tmp_path)
+    assert [path.suffix for path in cache.iterdir() if path.suffix != ".kept"] == [".c"]
 
 
 @pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")

@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -100,9 +99,8 @@ def _call(command: list[str]) -> subprocess.CompletedProcess[str]:
         ) from None
 
 
-def shared_object(text: str, flags: tuple[str, ...], headers: Path, parts: int = 1) -> Path:
-    """The compiled text, from the cache if it is there. `headers`: the folder of its includes. `parts`: so
-    many it can be compiled in at once, with UNIT_PART from 1 on; on one processor it is not. CompilerError
+def shared_object(text: str, flags: tuple[str, ...], headers: Path) -> Path:
+    """The compiled text, from the cache if it is there. `headers`: the folder of its includes. CompilerError
     names the file kept for inspection."""
     command = compiler()
     if not command:
@@ -118,7 +116,7 @@ def shared_object(text: str, flags: tuple[str, ...], headers: Path, parts: int =
         source.write_text(text, "utf-8")
         with tempfile.TemporaryDirectory(dir=folder) as work:
             output = Path(work) / "made.so"
-            _compile([*command, *flags, f"-I{headers}"], source, output, parts)
+            _compile([*command, *flags, f"-I{headers}"], source, output)
             output.replace(made)  # at once: another process may be doing the same
     except OSError as error:
         raise CompilerError(
@@ -127,30 +125,16 @@ def shared_object(text: str, flags: tuple[str, ...], headers: Path, parts: int =
     return made
 
 
-def _compile(command: list[str], source: Path, output: Path, parts: int) -> None:
-    if parts == 1 or os.cpu_count() == 1:
-        _build([[*command, "-o", str(output), str(source)]], source)
-        return
-    objects = {part: str(output.with_suffix(f".{part}.o")) for part in range(1, parts + 1)}
-    _build(
-        [[*command, "-c", f"-DUNIT_PART={part}", "-o", made, str(source)] for part, made in objects.items()],
-        source,
-    )
-    _build([[*command, "-o", str(output), *objects.values()]], source)
-
-
-def _build(calls: list[list[str]], source: Path) -> None:
-    """Run compilers side by side; CompilerError with what the first that failed says."""
-    with ThreadPoolExecutor(len(calls)) as pool:
-        for done in pool.map(_call, calls):
-            if done.returncode:
-                first = next(
-                    (line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200]
-                )
-                raise CompilerError(
-                    f"{shlex.join(compiler())} refused the emitted C, which is kept in {source}: {first}; "
-                    f"use --backend interp"
-                )
+def _compile(command: list[str], source: Path, output: Path) -> None:
+    done = _call([*command, "-o", str(output), str(source)])
+    if done.returncode:
+        first = next(
+            (line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200]
+        )
+        raise CompilerError(
+            f"{shlex.join(compiler())} refused the emitted C, which is kept in {source}: {first}; use "
+            f"--backend interp"
+        )
 
 
 def load(path: Path, declarations: str) -> tuple[Any, Any]:

@@ -58,4 +58,4 @@ def library() -> tuple[Any, Any]:
     """(ffi, library); CompilerError if it cannot be compiled."""
     folder = Path(__file__).parent / "c"
     text = _HEAD + "\n".join((folder / name).read_text("utf-8") for name in FILES)
-    return ccompiler.load(compiler.shared_object(text, ("-O3",), parts=1), _DECLARATIONS)
+    return ccompiler.load(compiler.shared_object(text, ("-O3",)), _DECLARATIONS)

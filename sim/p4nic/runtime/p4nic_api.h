@@ -15,19 +15,7 @@ struct p4_entry {
     u8 origin, kind;
 };
 
-/* A unit may be compiled in two parts at once: 1 has what runs packets (PACKETS), 2 the rest (API). What
- * belongs to the other part is static here and unused, so the compiler drops it with all it calls. */
-#define EXPORTED __attribute__((visibility("default"))) extern
-#ifndef UNIT_PART
-#define API EXPORTED
-#define PACKETS EXPORTED
-#elif UNIT_PART == 1
-#define API UNUSED static
-#define PACKETS EXPORTED
-#else
-#define API EXPORTED
-#define PACKETS UNUSED static
-#endif
+#define API __attribute__((visibility("default"))) extern
 
 API struct engine *p4_create(u32 cpu_port, u32 drop_port, u32 port_count, u64 seed);
 API void p4_destroy(struct engine *e);
@@ -147,7 +135,7 @@ int p4_start_direct_meter(struct engine *e, u32 table)
 
 /* --- packets --- */
 
-PACKETS void p4_run(struct engine *e, const u8 *frames, const u32 *ports, const u32 *lengths, u32 count, u64 now_ns);
+API void p4_run(struct engine *e, const u8 *frames, const u32 *ports, const u32 *lengths, u32 count, u64 now_ns);
 API const u8 *p4_reply(struct engine *e, u64 *size);
 
 COLD void reply_more(struct worker *w, size_t bytes)

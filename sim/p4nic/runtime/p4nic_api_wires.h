@@ -13,7 +13,7 @@ API void *p4_wire_give(struct engine *e, u32 number);
 API void p4_wire_adopt(struct engine *e, void *wire);
 API int p4_quiet(struct engine *e);
 API void p4_tell_others(struct engine *e, u32 told);
-PACKETS int p4_wires_start(struct engine *e, u32 workers, u64 clock_start);
+API int p4_wires_start(struct engine *e, u32 workers, u64 clock_start);
 API int p4_wire_send(struct engine *e, u32 number, const u8 *data, u32 length);
 API void p4_wire_counters(struct engine *e, u32 number, u64 *out);
 API void p4_drops(struct engine *e, u64 *reasons, u64 *messages);

@@ -5,7 +5,7 @@
 API void p4_gate_close(struct engine *e);
 API void p4_gate_open(struct engine *e);
 API void p4_gate_lasted(struct engine *e, u64 *lasted);
-PACKETS int p4_replay_start(
+API int p4_replay_start(
     struct engine *e, u32 workers, const struct p4_traffic *traffic, const u32 *firsts, u64 clock_start);
 API void p4_replayed(struct engine *e, u32 worker, struct p4_timing *out);
 API void p4_stop_soon(struct engine *e);

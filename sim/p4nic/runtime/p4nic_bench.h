@@ -4,7 +4,7 @@
 #define P4NIC_BENCH_H
 #include "p4nic_timing.h"
 
-PACKETS void p4_bench(
+API void p4_bench(
     struct engine *e, const struct p4_traffic *t, u32 first, u64 rounds, u64 nanoseconds, u64 now_ns,
     struct p4_timing *out);
 
@@ -45,7 +45,7 @@ INLINE u32 latency_step(u64 ticks_)
     return (top - 3) * 16 + (u32)(ticks_ >> (top - 4) & 15);
 }
 
-PACKETS void p4_latency(
+API void p4_latency(
     struct engine *e, const struct p4_traffic *t, u32 first, u64 interval, u64 nanoseconds, u64 now_ns, u64 *steps,
     struct p4_timing *out);
 

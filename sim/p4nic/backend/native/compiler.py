@@ -19,10 +19,10 @@ OPTIMISE: tuple[str, ...] = ("-O2",)
 """docs/decisions/native-engine.md has what -O1 and -O3 gave."""
 
 
-def shared_object(text: str, extra: tuple[str, ...] = (), parts: int = 2) -> Path:
-    """The compiled unit, from the cache if it is there. `extra` flags come last. `parts`: an emitted unit's
-    are 2, UNIT_PART of p4nic_api.h. CompilerError names the file kept for inspection."""
-    return ccompiler.shared_object(text, (*OPTIMISE, *FLAGS, *extra), RUNTIME, parts)
+def shared_object(text: str, extra: tuple[str, ...] = ()) -> Path:
+    """The compiled unit, from the cache if it is there. `extra` flags come last. CompilerError names the
+    file kept for inspection."""
+    return ccompiler.shared_object(text, (*OPTIMISE, *FLAGS, *extra), RUNTIME)
 
 
 def load(path: Path) -> tuple[Any, Any]:

@@ -113,3 +113,11 @@ def test_log_message_fills_in_its_values(backend: Backend, caplog: pytest.LogCap
     with caplog.at_level(logging.INFO):
         port(running, received=2)
     assert [r.getMessage() for r in caplog.records] == ["in 2 of 3, {} (unknown position)"]
+
+
+def test_log_message_tells_negative_values(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    values = (const(-3, 16, signed=True), m("in_port"), const(-1, 128, signed=True), const(5, 8, signed=True))
+    running = build(backend, LogMessage("{} {} {} {}", values))
+    with caplog.at_level(logging.INFO):
+        port(running, received=2)
+    assert [r.getMessage() for r in caplog.records] == ["-3 2 -1 5 (unknown position)"]

@@ -317,6 +317,33 @@ def test_const_entries_are_there_from_the_start(backend: Backend) -> None:
     assert [s.entry.origin for s in running.entries("t", 0)] == ["const"]
 
 
+@pytest.mark.parametrize("size", [16, 20_000])
+def test_a_table_in_a_loop_is_looked_up_each_time(backend: Backend, size: int) -> None:
+    """Each entry names the next key; the last one is missed. A ring burns the packet's fuel."""
+    running = pipeline(
+        backend,
+        swx(
+            [Extract("k"), Move(m("out"), Ref("k", "b")), Label("next"), Apply("t"), BranchHit("next"),
+             Transmit(m("out"))],
+            metadata={"out": 32},
+            types=[HeaderType("k_t", (Field("a", 8), Field("b", 16)))],
+            headers={"k": "k_t"},
+            actions=[TO],
+            tables=[table("t", [key(m("out"), 32)], ["to"], size=size, counter="hits", counts_on_hit=True)],
+            counters=[Counter("hits", "both", table="t")],
+        ),
+        port_count=2000,
+    )  # fmt: skip
+    for step in range(10):
+        add(running, [Exact(step)], step + 1)
+    assert [out_port(running, 0, b) for b in (0, 7, 10, 600)] == [10, 10, 10, 600]
+    assert running.statistics()["table.t.hit"] == 2 * 13
+    assert running.statistics()["table.t.miss"] == 2 * 4
+    assert [s.packets for s in running.entries("t", 0)] == [2] * 7 + [4] * 3
+    add(running, [Exact(10)], 0)
+    assert one(running, bytes(3)).sent == ()
+
+
 def test_branches_on_hit_and_on_the_action_that_ran(backend: Backend) -> None:
     other = action("other")
     after: list[Op] = [

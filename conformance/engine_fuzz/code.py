@@ -36,7 +36,6 @@ class CodeMaker:
     stage: str = ""
     calls: tuple[str, ...] = ()
     _labels: int = 0
-    _in_loop: bool = False
     _compute: Compute = field(init=False)
     _stateful: Stateful = field(init=False)
 
@@ -61,7 +60,7 @@ class CodeMaker:
             choices.append((5, lambda: self._if(depth)))
             choices.append((0.35, lambda: self._loop(depth)))
         if self.kind != "action":
-            if self.objects.tables and not self._in_loop:
+            if self.objects.tables:
                 choices.append((5, lambda: self._apply(depth)))
             if self.calls:
                 choices.append((2, self._call))
@@ -91,13 +90,11 @@ class CodeMaker:
 
     def _loop(self, depth: int) -> list[Op]:
         """A loop that counts, seldom one that does not end by itself."""
-        top, was = self._label(), self._in_loop
+        top = self._label()
         self.operands.made += 1
         counter = ops.Temp(f"n{self.operands.made}", 8)
-        self._in_loop = True
         code: list[Op] = [ops.Move(counter, ops.Const(0, 8)), ops.Label(top)]
         code += self.body(self.draw.between(1, 2), depth + 1)
-        self._in_loop = was
         step = 0 if self.draw.chance(0.02) else self.draw.pick((1, 1, 3))
         code.append(ops.Binary(counter, "add", counter, ops.Const(step, 8)))
         # Only this code writes the counter: its name is not among the known temporaries.

@@ -68,9 +68,10 @@ class BodyWriter:
         self.context = context_variables(v, self.before)
         rank = order.ranks(follow)
         self._loops = order.looping(follow)
+        self.state.looping = {op.site.number for at in self._loops if isinstance(op := items[at].op, Find)}
         found: dict[str, list[tuple[int, int]]] = {}
         for at, i in enumerate(items):
-            if isinstance(i.op, Find) and i.op.site.table.name in suspends:
+            if isinstance(i.op, Find) and i.op.site.table.name in suspends and at not in self._loops:
                 found.setdefault(i.op.site.table.name, []).append((rank[at], i.op.site.number))
         # Only the first lookups in a table wait: each place costs code. Of a learner two, because a packet
         # that learns a connection looks for its reverse too.
@@ -98,7 +99,6 @@ class BodyWriter:
         return facts.known(analysis, self.items, follow, tracked, sum(1 << b for b in context), places)
 
     def write(self) -> None:
-        self._refuse_loops()
         told = Source()
         for at, item in enumerate(self.items):
             self._at = at
@@ -122,16 +122,6 @@ class BodyWriter:
             else:
                 body.append(line)
         self.lines = [*self._resumes, *body]
-
-    def _refuse_loops(self) -> None:
-        """A table in a loop would be looked up twice in one pass, which a packet's path cannot tell."""
-        for at in self._loops:
-            if isinstance(self.items[at].op, Key):
-                raise UnsupportedError(
-                    f"the program {self.program.name} looks a table up in a loop, which the native "
-                    f"backend does "
-                    f"not run; use --backend interp"
-                )
 
     def resume_of(self, site: Site) -> int:
         """The number under which packets wait there."""

@@ -40,6 +40,9 @@ class StateWriter:
         self.numbers = Numbers(program)
         self.suspends = suspends
         self.learns = any(t.is_learner for t in program.tables.values())
+        self.looping: set[int] = set()
+        """Sites in loops: a packet's path has one bit for each, so they run for real and count for
+        themselves."""
         self.texts: list[str] = []
         """What log messages and assertions say, by number."""
 
@@ -52,6 +55,8 @@ class StateWriter:
         """The key as whole words, each put together in a register: bytes stored one by one and loaded as a
         word would stall the processor."""
         out, n, table = self.out, site.number, site.table
+        if n in self.looping:
+            self.for_real()
         if not table.keys:
             return
         packing = self.keys[table.name]
@@ -100,14 +105,13 @@ class StateWriter:
             out.line(f"{found};")
         else:
             out.line(f"e{n} = find_{number}(w, k{n});")
-        bit = 2 * n
         out.line(f"if (e{n}) {{")
-        out.line(f"    p->path[{bit // 64}] |= {1 << bit % 64:#x}u;")
+        self._passed(site, hit=True)
         self._on_hit(site, scope)
         out.line(f"    a{n} = args_of({self.table(table.name)}, e{n});")
         out.line(f"    ran{n} = e{n}->action;")
         out.line("} else {")
-        out.line(f"    p->path[{bit // 64}] |= {2 << bit % 64:#x}u;")
+        self._passed(site, hit=False)
         if table.is_learner:
             out.line(f"    key_missed(p, {number}, h{n});")
         if table.counter is not None and table.counts_on_hit:
@@ -126,6 +130,14 @@ class StateWriter:
             out.line(f"case {self.numbers.actions[action]}: goto {label};")
         out.line(f"default: goto {site.end};")
         out.line("}")
+
+    def _passed(self, site: Site, *, hit: bool) -> None:
+        bit = 2 * site.number
+        if site.number in self.looping:
+            number = self.numbers.tables[site.table.name]
+            self.out.line(f"    w->{'hits' if hit else 'misses'}[{number}]++;")
+        else:
+            self.out.line(f"    p->path[{bit // 64}] |= {(1 if hit else 2) << bit % 64:#x}u;")
 
     def _last(self, site: Site) -> None:
         out, n = self.out, site.number
@@ -272,11 +284,8 @@ class StateWriter:
                 )
             case ops.LogMessage(text, values):
                 self.for_real()
-                if any(self.out.bound(v, scope) is None for v in values):
-                    raise UnsupportedError(
-                        f"{op.source}: the native backend logs no signed values; use --backend interp"
-                    )
-                made = f"event_make(w, 1, {self._text(text, op)}, {len(values)})"
+                signs = "".join("-" if self.out.bound(v, scope) is None else "+" for v in values)
+                made = f"event_make(w, 1, {self._text(text, op, signs)}, {len(values)})"
                 self._message(made, [self.out.read(v, scope) for v in values])
             case ops.Assert(cond, text):
                 self.out.line(f"if (!{self.out.read(cond, scope)}) {{")
@@ -287,8 +296,8 @@ class StateWriter:
             case _:
                 assert_never(op)
 
-    def _text(self, text: str, op: ops.LogMessage | ops.Assert) -> int:
-        self.texts.append(f"{op.source}\0{text}")
+    def _text(self, text: str, op: ops.LogMessage | ops.Assert, signs: str = "") -> int:
+        self.texts.append(f"{op.source}\0{signs}\0{text}")
         return len(self.texts) - 1
 
     def _message(self, made: str, values: list[str]) -> None:

@@ -47,11 +47,12 @@ def decode(words: Sequence[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
 
 
 def log_message(log: logging.Logger, kind: int, told: str, values: tuple[int, ...]) -> None:
-    """A log_msg, or an assertion that failed; `told` is "position NUL text"."""
-    source, _, text = told.partition("\0")
+    """A log_msg, or an assertion that failed; `told` is "position NUL signs NUL text": a "-" for each value
+    that may be negative, which comes as 128 bits in two's complement."""
+    source, signs, text = told.split("\0", 2)
     if kind == ASSERT:
         log.warning("assertion failed at %s: %s", source, text)
         return
-    for value in values:
-        text = text.replace("{}", str(value), 1)
+    for value, sign in zip(values, signs, strict=True):
+        text = text.replace("{}", str(value - (1 << 128) if sign == "-" and value >> 127 else value), 1)
     log.info("%s (%s)", text, source)

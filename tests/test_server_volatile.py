@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -17,6 +18,10 @@ from p4runtime_peer import SECOND, Client, ServerUnderTest, code_of, delete, loa
 from server_backends import BACKENDS
 from test_server_upgrade import FLOWS, programmed
 
+from p4nic.backend.native import NativeBackend
+from p4nic.backend.wires import Wire
+from p4nic.clock import RealClock
+from p4nic.target.ports.wire import WirePort
 from p4rt import p4r
 
 LEARNED = {"metadata": b"learned", "time_since_last_hit": {}}
@@ -142,6 +147,36 @@ def test_entries_learned_during_reads_are_never_twice_nor_torn(server: ServerUnd
         assert len(flows(writer, server)) == server.switch.tables.entry_count(FLOWS)
         writer.advance(31 * SECOND)
         assert flows(writer, server) == []
+
+
+@pytest.mark.skipif(bool(NativeBackend().missing), reason=NativeBackend().missing or "never")
+def test_entries_that_two_workers_learn_are_read_whole(tmp_path: Path) -> None:
+    """Packets pass in C, in two threads, and learn while clients read and delete."""
+    with ServerUnderTest(load_balancer(), clock=RealClock(), backend="native", notify=(FLOWS,)) as server:
+        programmed(server, tmp_path)
+        server.switch.workers = 2
+        for number in (1, 2):
+            server.switch.attach(number, WirePort("memory", Wire("memory", "", (-1, -1))))
+        server.switch.start()
+        writer, reader, reads = server.primary(), server.client(), 0
+        forwarding: Any = server.switch.pipeline.forwarding  # type: ignore[attr-defined]
+        frames = [syn(sport=port) for port in range(1025, 1025 + FLOW_COUNT)]
+        for start in range(0, 3 * FLOW_COUNT, 30):
+            for number in range(start, start + 30):
+                while not forwarding.put(1, frames[number % FLOW_COUNT]):
+                    pass
+            forwarding.take(2)
+            found = flows(reader, server)
+            keys = [key(e) for e in found]
+            assert len(set(keys)) == len(keys)
+            for one in found:
+                whole(one)
+            for one in found[::11]:
+                accepted(lambda one=one: writer.write(delete(one)))  # type: ignore[misc]
+            reads += bool(found)
+        assert reads > 10
+        assert server.switch.drain()
+        assert len(flows(writer, server)) == server.switch.tables.entry_count(FLOWS)
 
 
 def accepted(write: Callable[[], object]) -> bool:

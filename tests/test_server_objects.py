@@ -222,6 +222,8 @@ REFUSED = [
     (insert(group(2, "members { member_id: 1 weight: 1 } members { member_id: 1 weight: 1 }")), "INVALID_ARGUMENT", f"{SELECTOR}, group 2: member 1 is listed twice; raise its weight instead"),
     (insert(group(2, "members { member_id: 1 weight: 300 }")), "RESOURCE_EXHAUSTED", f"{SELECTOR}, group 2: the weights add up to 300, more than 256"),
     (modify(group(1, "", "max_size: 5")), "INVALID_ARGUMENT", f"{SELECTOR}: max_size of group 1 is 0 and cannot become 5"),
+    (insert(group(2, "", "max_size: -3")), "INVALID_ARGUMENT", f"{SELECTOR}, group 2: max_size -3 is negative; leave it 0 if the size is not known"),
+    (insert(group(2, "", "max_size: 257")), "RESOURCE_EXHAUSTED", f"{SELECTOR}, group 2: max_size 257 is more than the 256 of all groups together"),
     (insert(group(2, "members { member_id: 1 weight: 1 watch: -1 }")), "INVALID_ARGUMENT", f"{SELECTOR}, group 2: watch -1 is negative"),
     (delete(group(1, "")), "FAILED_PRECONDITION", f"{SELECTOR}: group 1 is still used by 1 table entry; delete it first"),
     (insert(of("action_profile_group { action_profile_id: $acl_profile group_id: 1 }")), "INVALID_ARGUMENT", "action profile Switch.acl_profile has no selector: it holds members only, no groups"),

@@ -158,6 +158,13 @@ class Profiles:
         check_id(f"action profile {profile.name}", "group id", group.group_id)
         if profile.max_group_size and not 0 < group.max_size <= profile.max_group_size:
             invalid(f"{place}: max_size {group.max_size} is not in 1..{profile.max_group_size}")
+        if group.max_size < 0:
+            invalid(f"{place}: max_size {group.max_size} is negative; leave it 0 if the size is not known")
+        if group.max_size > profile.size:
+            refuse(
+                ErrorKind.RESOURCE_EXHAUSTED,
+                f"{place}: max_size {group.max_size} is more than the {profile.size} of all groups together",
+            )
         seen: set[int] = set()
         for member in group.members:
             if member.member_id in seen:

@@ -183,7 +183,7 @@ INLINE void rearm(struct table *t, struct entry *e, i32 profile, u64 now_ns)
     relaxed_store(&e->last_ns, now_ns);
     int sooner = now_ns < before || !e->slot || e->reported;
     if (profile >= 0 && e->origin == ORIGIN_LEARNED) {
-        u8 index = (u8)((u32)profile % t->profiles);
+        u8 index = profile_index(t, (u32)profile);
         if (index != e->profile) {
             sooner |= e->profile == OWN_TIMEOUT || t->timeouts[index] < t->timeouts[e->profile];
             relaxed_store(&e->profile, index);

@@ -292,7 +292,8 @@ void p4_entry(struct engine *e, u32 table, u32 id, struct p4_entry *out)
     struct table *t = &e->tables[table];
     struct entry *x = entry_at(t, id);
     control_lock(e);
-    u64 counted[2] = {relaxed_load(&x->packets), relaxed_load(&x->bytes)};
+    u64 counted[2];
+    counted_get(x, counted);
     for (u32 n = 1; n < e->worker_count; n++)
         cell_add(counted, &e->workers[n]->entry_cells[table][id]);
     memcpy(e->shown, key_of(x), t->key_size + t->args_size);
@@ -344,8 +345,7 @@ void p4_set_entry_counter(struct engine *e, u32 table, u32 id, u64 packets, u64 
     if (unlikely(t->readers))
         reader_save(e, t, id);
     entry_cells_clear(e, table, id);
-    x->packets = packets;
-    x->bytes = bytes;
+    counted_set(x, packets, bytes);
 }
 
 #include "p4nic_expiry.h"

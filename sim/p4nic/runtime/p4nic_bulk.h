@@ -76,10 +76,8 @@ COLD void entry_restore(struct engine *e, const struct done_row *done, u32 id, u
         done->timeout_ns, now_ns - since);
     x->origin = was.origin;
     x->profile = was.profile;
-    if (done->operation == ROW_DELETE) {
-        x->packets = done->counted[0];
-        x->bytes = done->counted[1];
-    }
+    if (done->operation == ROW_DELETE)
+        counted_set(x, done->counted[0], done->counted[1]);
     arm(t, x);
 }
 

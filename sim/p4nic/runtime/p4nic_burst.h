@@ -14,7 +14,14 @@ struct input {
     u32 port, length;
 };
 
-#define SLOT_ROOM 2304
+/* Odd numbers of cache lines: else what is read together falls into a few of the nearest cache's sets. */
+#define SLOT_ROOM (37 * 64)
+#define CONTEXT_ROOM ((sizeof(struct ctx) / 64 | 1) * 64)
+
+INLINE struct ctx *context_at(const struct worker *w, u32 i)
+{
+    return (struct ctx *)(void *)((u8 *)w->contexts + (size_t)i * CONTEXT_ROOM);
+}
 
 UNUSED static void pass_start(struct worker *w, struct ctx *c, const u8 *data, u32 length, u32 port, int speculative)
 {
@@ -35,8 +42,8 @@ UNUSED static void pass_start(struct worker *w, struct ctx *c, const u8 *data, u
 /* A packet's slot in the burst has its buffer beside it. */
 INLINE void slot_buffer(struct worker *w, u32 i)
 {
-    w->contexts[i].p.out = (u8 *)(w->contexts + BURST) + (size_t)i * SLOT_ROOM;
-    w->contexts[i].p.out_room = SLOT_ROOM;
+    context_at(w, i)->p.out = (u8 *)w->contexts + BURST * CONTEXT_ROOM + (size_t)i * SLOT_ROOM;
+    context_at(w, i)->p.out_room = SLOT_ROOM;
 }
 
 INLINE void pass_commit(struct worker *w, struct pass *p)
@@ -72,7 +79,7 @@ COLD void run_for_real(struct worker *w, u32 i, const struct input *in)
     struct verdicts v = {w->sent_count, 0, REASON_DROP_ACTION, 0};
     slot_buffer(w, i);
     engine_lock(w);
-    run_alone(w, &w->contexts[i], in, &v);
+    run_alone(w, context_at(w, i), in, &v);
     engine_unlock(w);
     u32 count = w->sent_count - v.first;
     if (count)
@@ -83,7 +90,7 @@ COLD void run_for_real(struct worker *w, u32 i, const struct input *in)
 /* The packet's effects become real, its frame goes out. */
 INLINE void commit(struct worker *w, u32 i, int status)
 {
-    struct pass *p = &w->contexts[i].p;
+    struct pass *p = &context_at(w, i)->p;
     pass_commit(w, p);
     w->results[i] = (struct result){w->sent_count, status == ST_SENT, p->reason};
     if (status == ST_SENT)
@@ -93,7 +100,7 @@ INLINE void commit(struct worker *w, u32 i, int status)
 /* In a burst in which a packet learns or runs for real. */
 UNUSED static void commit_in_order(struct worker *w, u32 i, int status, const struct input *in)
 {
-    struct pass *p = &w->contexts[i].p;
+    struct pass *p = &context_at(w, i)->p;
     int learns = p->pendings != 0; /* under the lock, if others may */
     if (learns)
         engine_lock(w);
@@ -118,8 +125,8 @@ __attribute__((noinline, unused)) static void find_prefixes(
     const u64 *keys[BURST];
     u64 *found[BURST];
     for (u32 k = 0; k < count; k++) {
-        keys[k] = w->contexts[waiting[k]].key;
-        found[k] = &w->contexts[waiting[k]].hash;
+        keys[k] = context_at(w, waiting[k])->key;
+        found[k] = &context_at(w, waiting[k])->hash;
     }
     lpm_burst(t, keys, found, count);
 }
@@ -139,12 +146,12 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
         if (i + 4 < n)
             __builtin_prefetch(in[i + 4].data);
         slot_buffer(w, i);
-        pass_start(w, &w->contexts[i], in[i].data, in[i].length, in[i].port, 1);
-        int s = step(w, &w->contexts[i]);
+        pass_start(w, context_at(w, i), in[i].data, in[i].length, in[i].port, 1);
+        int s = step(w, context_at(w, i));
         status[i] = (u8)s;
-        order |= (s == ST_SLOW) | w->contexts[i].p.pendings;
+        order |= (s == ST_SLOW) | context_at(w, i)->p.pendings;
         if (s == ST_SUSPENDED) {
-            u32 r = w->contexts[i].p.resume;
+            u32 r = context_at(w, i)->p.resume;
             waiting[r][count[r]++] = (u8)i;
         }
     }
@@ -153,14 +160,14 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
         if (t->lpm)
             find_prefixes(w, t, waiting[r], count[r]);
         for (u32 k = 0; k < count[r] && !t->lpm; k++)
-            prefetch_entry(t, w->contexts[waiting[r][k]].hash, t->entry_size);
+            prefetch_entry(t, context_at(w, waiting[r][k])->hash, t->entry_size);
         for (u32 k = 0; k < count[r]; k++) {
             u32 i = waiting[r][k];
-            int s = step(w, &w->contexts[i]);
+            int s = step(w, context_at(w, i));
             status[i] = (u8)s;
-            order |= (s == ST_SLOW) | w->contexts[i].p.pendings;
+            order |= (s == ST_SLOW) | context_at(w, i)->p.pendings;
             if (s == ST_SUSPENDED) {
-                u32 later = w->contexts[i].p.resume; /* code runs forward: always a later one */
+                u32 later = context_at(w, i)->p.resume; /* code runs forward: always a later one */
                 waiting[later][count[later]++] = (u8)i;
             }
         }
@@ -168,7 +175,7 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
     if (likely(!order))
         for (u32 i = 0; i < n; i++) {
             if (i + 2 < n)
-                __builtin_prefetch(w->contexts[i + 2].p.effect[0].where, 1);
+                __builtin_prefetch(context_at(w, i + 2)->p.effect[0].where, 1);
             commit(w, i, status[i]);
         }
     else

@@ -279,7 +279,7 @@ UNUSED static struct entry *entry_take(struct table *t, const void *key)
     e->profile = OWN_TIMEOUT;
     e->reported = 0;
     e->live = 1; /* the slot stays: its list may still have the number from an earlier life */
-    e->packets = e->bytes = 0;
+    counted_set(e, 0, 0);
     memcpy(key_of(e), key, t->key_size);
     if (unlikely(t->meters != NULL))
         memset(&t->meters[id], 0, sizeof t->meters[id]);

@@ -56,7 +56,7 @@ INLINE u32 home_of(u64 shape, u64 hash)
 {
     u32 mask = (u32)shape, split = (u32)(shape >> 32), bits = (u32)(hash >> 32);
     u32 at = bits & mask;
-    return at < split ? bits & (2 * mask + 1) : at;
+    return at | (bits & (mask + 1) & -(u32)(at < split)); /* a branch here would be wrong as often as right */
 }
 
 /* One bit per slot whose tag is equal. */

@@ -68,8 +68,10 @@ INLINE void path_commit(struct worker *w, struct pass *p)
 INLINE struct cell *entry_cell(struct worker *w, u32 table, struct entry *x, u32 entry_size)
 {
     struct cell *own = w->entry_cells[table];
+#if ENTRY_COUNTS
     if (likely(own == NULL))
         return (struct cell *)(void *)&x->packets;
+#endif
     return &own[(size_t)((u8 *)x - w->engine->tables[table].entries) / entry_size];
 }
 

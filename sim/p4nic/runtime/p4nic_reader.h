@@ -28,8 +28,7 @@ struct saved_entry {
 INLINE void entry_counted(const struct engine *e, u32 table, u32 id, u64 *counted)
 {
     const struct entry *x = entry_at(&e->tables[table], id);
-    counted[0] = relaxed_load(&x->packets);
-    counted[1] = relaxed_load(&x->bytes);
+    counted_get(x, counted);
     for (u32 n = 1; n < e->worker_count; n++)
         cell_add(counted, &e->workers[n]->entry_cells[table][id]);
 }

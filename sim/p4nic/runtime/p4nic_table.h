@@ -26,8 +26,9 @@ struct entry {
     u8 kind : 4;
     u8 reported : 4; /* told to be idle: not again before `repeat` */
     u64 last_ns;
-    u64 packets;
-    u64 bytes;
+#if ENTRY_COUNTS
+    u64 packets, bytes; /* of a direct counter: only where the program has one */
+#endif
     /* then the key (masked), the arguments (or the member or group number), the bounds of ranges */
 };
 
@@ -99,6 +100,28 @@ UNUSED static void entry_size_is(struct table *t, u32 bytes)
     t->entry_inverse = inverse;
 }
 
+/* What its direct counter has. */
+INLINE void counted_get(const struct entry *e, u64 *counted)
+{
+#if ENTRY_COUNTS
+    counted[0] = relaxed_load(&e->packets);
+    counted[1] = relaxed_load(&e->bytes);
+#else
+    (void)e;
+    counted[0] = counted[1] = 0;
+#endif
+}
+
+INLINE void counted_set(struct entry *e, u64 packets, u64 bytes)
+{
+#if ENTRY_COUNTS
+    e->packets = packets;
+    e->bytes = bytes;
+#else
+    (void)e, (void)packets, (void)bytes;
+#endif
+}
+
 INLINE u8 *key_of(struct entry *e) { return (u8 *)e + sizeof(struct entry); }
 INLINE u8 *args_of(const struct table *t, struct entry *e) { return (u8 *)e + sizeof(struct entry) + t->key_size; }
 
@@ -111,6 +134,12 @@ INLINE void copy_words(void *to, const void *from, u32 bytes)
         __asm__("" : "+r"(x)); /* or the compiler makes it a call again */
         memcpy((u8 *)to + i, &x, 8);
     }
+}
+
+/* Which of a learner's timeouts: the program's number modulo how many there are, mostly without dividing. */
+INLINE u8 profile_index(const struct table *t, u32 profile)
+{
+    return (u8)(likely(profile < t->profiles) ? profile : profile % t->profiles);
 }
 
 INLINE int same_words(const void *a, const void *b, u32 bytes)
@@ -154,10 +183,14 @@ INLINE void prefetch_entry(const struct table *t, u64 hash, u32 entry_size)
 {
     const struct bucket *b = &t->index.buckets[home_of(shape_of(&t->index), hash)];
     u32 found = slots_with(b, tag_of(hash));
-    if (found)
-        __builtin_prefetch(t->entries + (size_t)relaxed_load(&b->id[__builtin_ctz(found)]) * entry_size, 1);
-    else if (relaxed_load(&b->passed))
+    if (found) {
+        const u8 *e = t->entries + (size_t)relaxed_load(&b->id[__builtin_ctz(found)]) * entry_size;
+        __builtin_prefetch(e);
+        if (entry_size > 64) /* others lie in one line: unit.py */
+            __builtin_prefetch(e + 63);
+    } else if (relaxed_load(&b->passed)) {
         __builtin_prefetch(b + 1);
+    }
 }
 
 INLINE int better(const struct table *t, u32 a, u32 b)

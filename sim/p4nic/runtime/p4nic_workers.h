@@ -48,7 +48,7 @@ COLD struct worker *worker_make(struct engine *e, u32 number)
     w->engine = e;
     w->number = number;
     w->wake = -1;
-    size_t contexts = BURST * sizeof(struct ctx) + (size_t)BURST * SLOT_ROOM;
+    size_t contexts = BURST * CONTEXT_ROOM + (size_t)BURST * SLOT_ROOM;
     w->contexts = aligned_alloc(64, (contexts + 63) & ~(size_t)63);
     if (w->contexts == NULL) {
         free(w);
@@ -153,7 +153,10 @@ COLD void cells_fold(struct engine *e)
             w->default_cells[i] = (struct cell){0, 0};
             for (u32 id = 0; id < e->tables[i].fresh; id++)
                 if (w->entry_cells[i][id].packets) {
-                    cell_add(&entry_at(&e->tables[i], id)->packets, &w->entry_cells[i][id]);
+                    u64 sum[2];
+                    counted_get(entry_at(&e->tables[i], id), sum);
+                    cell_add(sum, &w->entry_cells[i][id]);
+                    counted_set(entry_at(&e->tables[i], id), sum[0], sum[1]);
                     w->entry_cells[i][id] = (struct cell){0, 0};
                 }
         }

@@ -20,8 +20,10 @@ MAX_PROFILES = 255
 @final
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """Bytes of one table's entries: head, key, arguments, and both bounds of the key where it has ranges."""
+    """Bytes of one table's entries: head, key, arguments, and both bounds of the key where it has ranges.
+    `size` is such that an entry of up to a cache line lies in one."""
 
+    head: int
     key: Packing
     args: int
     size: int

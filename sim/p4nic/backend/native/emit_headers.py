@@ -192,9 +192,9 @@ def emit(out: Writer, header: str) -> None:
             total = f"{size}u + {v.length(header).name}"
         origin = v.origin(header).name
         out.line(f"    if ({origin})")
-        out.line(f"        memcpy(p->out + olen, data + {origin} - 1, {total});")
+        out.line(f"        memcpy(out + olen, data + {origin} - 1, {total});")
         out.line("    else")
-        out.line(f"        memset(p->out + olen, 0, {total});")
+        out.line(f"        memset(out + olen, 0, {total});")
     for line in _stores(out, header):
         out.line(f"    {line}")
     out.line(f"    olen += {total};")
@@ -224,16 +224,16 @@ def _store_run(out: Writer, header: str, run: list[tuple[Field, int]]) -> Iterat
     size = end // 8 - first
     if len(written) < len(run) or (len(run) > 1 and size > 8):
         if not v.keeps_origin(header):
-            yield f"memset(p->out + olen + {first}, 0, {size});"
+            yield f"memset(out + olen + {first}, 0, {size});"
         for f, at in written:
-            yield f"put_bits(p->out + olen, {at}, (u128){_wire(out, header, f)}, {f.width});"
+            yield f"put_bits(out + olen, {at}, (u128){_wire(out, header, f)}, {f.width});"
         return
     parts = []
     for f, at in run:
         by = end - at - f.width
         parts.append(f"(u64){_wire(out, header, f)} << {by}" if by else _wire(out, header, f))
     function = "store_be" if size <= 8 else "store_be_wide"
-    yield f"{function}(p->out + olen + {first}, {' | '.join(parts)}, {size});"
+    yield f"{function}(out + olen + {first}, {' | '.join(parts)}, {size});"
 
 
 def _wire(out: Writer, header: str, field: Field) -> str:

@@ -235,8 +235,8 @@ class NativeTable:
         ours, theirs = self.layout, other.layout
         return (
             self.size == other.size
-            and (ours.args, ours.size, ours.ranges, ours.exact)
-            == (theirs.args, theirs.size, theirs.ranges, theirs.exact)
+            and (ours.head, ours.args, ours.size, ours.ranges, ours.exact)
+            == (theirs.head, theirs.args, theirs.size, theirs.ranges, theirs.exact)
             and ours.key.members == theirs.key.members
             and all(
                 self.actions[ref.action][1].members == other.actions[ref.action][1].members

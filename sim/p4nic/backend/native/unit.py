@@ -31,8 +31,8 @@ from p4nic.ir import ops
 from p4nic.ir.program import Program, Table
 
 MAX_KEY_BYTES = 256
-ENTRY_HEAD = 32
-"""Bytes of `struct entry`."""
+LINE = 64
+"""Bytes of a cache line."""
 SUSPEND_SIZE = 8192
 """A speculative packet may wait at exact and longest-prefix tables that can hold this many entries."""
 
@@ -48,9 +48,21 @@ def table_layout(program: Program, table: Table, actions: Mapping[str, Packing])
     names = [r.action for r in table.actions] + [table.default.action]
     args = max([actions[name].size for name in names] + [8 if table.implementation is not None else 0])
     ranges = tuple(i for i, k in enumerate(table.keys) if k.kind == "range")
-    size = ENTRY_HEAD + key.size + args + (2 * key.size if ranges else 0)
+    head = entry_head(program)
+    size = head + key.size + args + (2 * key.size if ranges else 0)
+    if size <= LINE:
+        size = 1 << (size - 1).bit_length()
     exact = all(k.kind == "exact" for k in table.keys)
-    return TableLayout(key, args, size, ranges, exact)
+    return TableLayout(head, key, args, size, ranges, exact)
+
+
+def entry_head(program: Program) -> int:
+    """Bytes of `struct entry`: longer by the counter in programs with direct counters."""
+    return 32 if counts_entries(program) else 16
+
+
+def counts_entries(program: Program) -> bool:
+    return any(counter.table is not None for counter in program.counters.values())
 
 
 def make_unit(program: Program, table_sizes: Mapping[str, int]) -> Unit:
@@ -173,6 +185,7 @@ class _Builder:
                 ("N_ROUND_ROBIN", len(body.counters)),
                 ("N_SITES", len(flat.sites)),
                 ("PATH_WORDS", len(flat.sites) // 32 + 1),
+                ("ENTRY_COUNTS", int(counts_entries(p))),
                 ("EMIT_ROOM", room + 64),
                 ("FIRST_RESUME", 1),
                 ("RESUME_POINTS", 1 + len(body.waits)),
@@ -231,7 +244,7 @@ class _Builder:
     def _range_test(self, number: int, layout: TableLayout) -> list[str]:
         if not layout.ranges:
             return []
-        bounds = ENTRY_HEAD + layout.key.size + layout.args
+        bounds = layout.head + layout.key.size + layout.args
         tests = " && ".join(f"k->f{i} >= low->f{i} && k->f{i} <= high->f{i}" for i in layout.ranges)
         return [
             f"static int in_ranges_{number}(const void *key, const void *entry)",
@@ -280,6 +293,7 @@ class _Builder:
             "    const u32 len UNUSED = p->length;", "    u32 pos = p->position, olen UNUSED = "
             "p->out_length;",
             "    u32 failure UNUSED = 0;", "    struct zeroed *const z UNUSED = &c->z;",
+            "    u8 *const out UNUSED = p->out;",
         ]  # fmt: skip
         names = {x.name for x in self.resident}
         local = [x for x in body.v.all() if x.name in words and x.name not in names]

@@ -159,8 +159,10 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
         const struct table *t = &w->engine->tables[waits_at[r]];
         if (t->lpm)
             find_prefixes(w, t, waiting[r], count[r]);
-        for (u32 k = 0; k < count[r] && !t->lpm; k++)
-            prefetch_entry(t, context_at(w, waiting[r][k])->hash, t->entry_size);
+        for (u32 k = 0; k < count[r] && !t->lpm; k++) {
+            struct ctx *c = context_at(w, waiting[r][k]);
+            c->near = prefetch_entry(t, c->hash, t->entry_size);
+        }
         for (u32 k = 0; k < count[r]; k++) {
             u32 i = waiting[r][k];
             int s = step(w, context_at(w, i));

@@ -142,7 +142,10 @@ class BodyWriter:
             lines += [f"        {x.name} = {told.get(x, f'c->s.{x.name}')};" for x in self._waiting[n]]
             words = self.state.keys[site.table.name].size // 8
             lines += [f"        k{n}[{i}] = c->key[{i}];" for i in range(words)]
-            lines += [f"        h{n} = c->hash;", f"        goto R_{n};"]
+            lines += [f"        h{n} = c->hash;"]
+            if prefix_key(site.table) is None:
+                lines.append("        near = c->near;")
+            lines.append(f"        goto R_{n};")
         for resume in self.arch.resumes:
             variables = self.arch.start(self.out, resume)
             self._keep(variables)
@@ -230,7 +233,7 @@ class BodyWriter:
             case Find(site):
                 if site.number in self._resume:
                     self._wait(site)
-                self.state.find(op, scope)
+                self.state.find(op, scope, waits=site.number in self._resume)
             case Bind(names, args):
                 for (name, width), arg in zip(names, args, strict=True):
                     out.line(f"{name} = {out.unsigned(arg, width, scope)};")

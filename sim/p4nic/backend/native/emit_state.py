@@ -82,7 +82,7 @@ class StateWriter:
         """Whether the hash is wanted outside of the lookup: to wait, or to learn."""
         return table.is_learner or table.name in self.suspends
 
-    def find(self, op: Find, scope: Scope) -> None:
+    def find(self, op: Find, scope: Scope, waits: bool) -> None:
         """The lookup itself, its bookkeeping, and the way to the action."""
         out, site = self.out, op.site
         n, table = site.number, site.table
@@ -93,8 +93,10 @@ class StateWriter:
             out.line(f"e{n} = find_{number}(w, k{n}, h{n});")
         elif self.is_hashed(table):
             found = f"find_{number}({self.table(table.name)}, k{n}, h{n})"
+            size = self.keys[table.name].size
+            if waits:
+                found = f"near && same_words(key_of(near), k{n}, {size}) ? near : {found}"
             if table.is_learner:
-                size = self.keys[table.name].size
                 out.line(
                     f"e{n} = unlikely(p->pendings) ? pending_find(p, {number}, h{n}, k{n}, {size}) : NULL;"
                 )
@@ -103,12 +105,14 @@ class StateWriter:
             else:
                 found = f"e{n} = {found}"
             out.line(f"{found};")
+            if waits:
+                out.line("near = NULL;")
         else:
             out.line(f"e{n} = find_{number}(w, k{n});")
         out.line(f"if (e{n}) {{")
         self._passed(site, hit=True)
         self._on_hit(site, scope)
-        out.line(f"    a{n} = args_of({self.table(table.name)}, e{n});")
+        out.line(f"    a{n} = key_of(e{n}) + {self.keys[table.name].size};")
         out.line(f"    ran{n} = e{n}->action;")
         out.line("} else {")
         self._passed(site, hit=False)

@@ -257,6 +257,7 @@ class _Builder:
         ]
 
     def _context(self, flat: Flattener, body: BodyWriter) -> list[str]:
+        words = max([self.tables[s.table.name].key.size // 8 for s in body.waits], default=1)
         lines = ["/* What is kept of a packet that waits. */", "struct saved {", "    u8 nothing;"]
         lines += [f"    {x.type} {x.name};" for x in sorted(body.saved, key=_by_size)]
         lines += [
@@ -269,7 +270,8 @@ class _Builder:
             "struct ctx {",
             "    struct pass p;",
             "    struct zeroed z;",
-            "    u64 hash, key[MAX_KEY_WORDS];",
+            "    struct entry *near; /* probably what it waits for */",
+            f"    u64 hash, key[{words}];",
         ]
         numbers = body.state.numbers.tables
         lines += ["    struct saved s;", "} __attribute__((aligned(64)));", ""]
@@ -293,7 +295,7 @@ class _Builder:
             "    const u32 len UNUSED = p->length;", "    u32 pos = p->position, olen UNUSED = "
             "p->out_length;",
             "    u32 failure UNUSED = 0;", "    struct zeroed *const z UNUSED = &c->z;",
-            "    u8 *const out UNUSED = p->out;",
+            "    u8 *const out UNUSED = p->out;", "    struct entry *near UNUSED = NULL;",
         ]  # fmt: skip
         names = {x.name for x in self.resident}
         local = [x for x in body.v.all() if x.name in words and x.name not in names]

@@ -377,4 +377,16 @@ INLINE void finish_frame(struct pass *p, u32 out_length, u32 position)
         p->out_length = p->limit;
 }
 
+/* The same where headers go out as they came in. A frame of which nothing has moved goes out from where it is: its
+ * memory is the caller's until what the burst sent has been taken. */
+INLINE void finish_verbatim(struct pass *p, u32 out_length, u32 position)
+{
+    if (likely(!p->moved && out_length == position && !p->limited)) {
+        p->out = (u8 *)(uintptr_t)p->data;
+        p->out_length = p->length;
+    } else {
+        finish_frame(p, out_length, position);
+    }
+}
+
 #endif

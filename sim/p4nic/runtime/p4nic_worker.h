@@ -125,6 +125,7 @@ struct pass {
     u16 resume;
     u8 parse_only;
     u8 cloned, resubmitted, recirculated, limited, mirrored; /* requests of the program, for the architecture */
+    u8 moved; /* the frame goes out otherwise than it came in: only where no program changes a header's bytes */
     u64 path[PATH_WORDS];
     i64 transmit;
     u32 reason;

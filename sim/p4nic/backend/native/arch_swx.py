@@ -95,7 +95,7 @@ class SwxArch:
             out.line("    return ST_REQUESTS;")
             out.line("}")
         drop_without_port(out)
-        out.line("finish_frame(p, olen, pos);")
+        out.line(f"finish_{'verbatim' if out.v.only_verbatim else 'frame'}(p, olen, pos);")
         out.line("return ST_SENT;")
 
     def helpers(self, v: Variables, saved: set[str]) -> list[str]:

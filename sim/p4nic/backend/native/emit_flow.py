@@ -151,7 +151,7 @@ class BodyWriter:
             self._keep(variables)
             lines.append(f"    case {resume.macro}:")
             if not resume.keeps_headers:
-                lines.append("        memset(z, 0, sizeof *z);")
+                lines += self._fresh()
             lines += [f"        {x.name} = c->s.{x.name};" for x in variables]
             if resume.macro == "RESUME_PARSE":
                 lines += self._parse_start()
@@ -160,10 +160,17 @@ class BodyWriter:
         self._resumes = [
             *lines,
             "    default:",
-            "        memset(z, 0, sizeof *z);",
+            *self._fresh(),
             "        break;",
             "    }",
         ]
+
+    def _fresh(self) -> list[str]:
+        """A packet at its first instruction."""
+        lines = ["        memset(z, 0, sizeof *z);"] if self.context else []
+        if self.program.architecture == "swx":
+            lines.append("        pos = olen = 0; /* as it is: now the compiler knows */")
+        return lines
 
     def _parse_start(self) -> list[str]:
         held = len(self.out.lines)

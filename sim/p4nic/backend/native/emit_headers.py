@@ -191,6 +191,8 @@ def emit(out: Writer, header: str) -> None:
         if v.varbit(header) is not None:
             total = f"{size}u + {v.length(header).name}"
         origin = v.origin(header).name
+        if v.only_verbatim:
+            out.line(f"    p->moved |= {origin} != olen + 1;")
         out.line(f"    if ({origin})")
         out.line(f"        memcpy(out + olen, data + {origin} - 1, {total});")
         out.line("    else")

@@ -68,6 +68,7 @@ class Variables:
         self._read: set[tuple[str, str]] = set()
         self._written: set[tuple[str, str]] = set()
         self._known: dict[VarKey, Variable] = {}
+        self._emitted = {item.op.header for item in items if isinstance(item.op, ops.Emit)}
         for item in items:
             self._note(item.op)
         for ref in hooked:
@@ -199,6 +200,14 @@ class Variables:
         """Whether the header's bytes are taken from the frame when it is emitted."""
         return header not in self.metadata and not all(
             self.is_written(header, f.name) for f in self.types[header].fields
+        )
+
+    @property
+    def only_verbatim(self) -> bool:
+        """Whether no program's instruction changes a byte of a header that is emitted."""
+        return all(
+            self.keeps_origin(h) and not any(self.is_written(h, f.name) for f in self.types[h].fields)
+            for h in self._emitted
         )
 
     def varbit(self, header: str) -> Field | None:

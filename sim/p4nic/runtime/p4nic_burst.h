@@ -157,6 +157,8 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
     }
     for (u32 r = FIRST_RESUME; r < RESUME_POINTS; r++) {
         const struct table *t = &w->engine->tables[waits_at[r]];
+        if (!count[r])
+            continue;
         if (t->lpm)
             find_prefixes(w, t, waiting[r], count[r]);
         for (u32 k = 0; k < count[r] && !t->lpm; k++) {

@@ -183,17 +183,17 @@ INLINE void prefetch_bucket(const struct table *t, u64 hash)
 INLINE struct entry *prefetch_entry(const struct table *t, u64 hash, u32 entry_size)
 {
     const struct bucket *b = &t->index.buckets[home_of(shape_of(&t->index), hash)];
-    u32 found = slots_with(b, tag_of(hash));
-    if (found) {
-        u8 *e = t->entries + (size_t)observe(&b->id[__builtin_ctz(found)]) * entry_size;
-        __builtin_prefetch(e);
-        if (entry_size > 64) /* others lie in one line: unit.py */
-            __builtin_prefetch(e + 63);
-        return (struct entry *)(void *)e;
-    }
-    if (relaxed_load(&b->passed))
-        __builtin_prefetch(b + 1);
-    return NULL;
+    u16 tag = tag_of(hash);
+    u32 found;
+    while (!(found = slots_with(b, tag)) && relaxed_load(&b->passed))
+        b++;
+    if (!found)
+        return NULL;
+    u8 *e = t->entries + (size_t)observe(&b->id[__builtin_ctz(found)]) * entry_size;
+    __builtin_prefetch(e);
+    if (entry_size > 64) /* others lie in one line: unit.py */
+        __builtin_prefetch(e + 63);
+    return (struct entry *)(void *)e;
 }
 
 INLINE int better(const struct table *t, u32 a, u32 b)

@@ -100,7 +100,7 @@ class StateWriter:
                 out.line(
                     f"e{n} = unlikely(p->pendings) ? pending_find(p, {number}, h{n}, k{n}, {size}) : NULL;"
                 )
-                out.line(f"if (e{n} == NULL)")
+                out.line(f"if (e{n} == NULL && relaxed_load(&e->tables[{number}].count))")
                 found = f"    e{n} = {found}"
             else:
                 found = f"e{n} = {found}"

@@ -178,7 +178,7 @@ static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_n
     }
     if (likely(!order))
         for (u32 i = 0; i < n; i++) {
-            if (i + 2 < n)
+            if (i + 2 < n && context_at(w, i + 2)->p.effects)
                 __builtin_prefetch(context_at(w, i + 2)->p.effect[0].where, 1);
             commit(w, i, status[i]);
         }

@@ -28,6 +28,8 @@ void p4_adopt_table(struct engine *e, u32 table, void *other, u64 sequences, con
     *theirs = before;
     mine->readers = NULL;
     theirs->readers = reading;
+    theirs->keeper = mine->keeper;
+    mine->keeper = before.keeper;
     mine->number = before.number; /* what belongs to the program, not to the entries */
     mine->in_ranges = before.in_ranges;
     mine->generation = theirs->generation = 1 + mine->generation + theirs->generation; /* nothing remembered holds */

@@ -41,6 +41,7 @@ void p4_destroy(struct engine *e)
 {
     if (e == NULL)
         return;
+    keeper_end(&e->keeper);
     for (int i = 0; i < N_TABLES; i++) {
         release(e->tables[i].meters, (size_t)e->tables[i].capacity * sizeof(struct meter));
         release(e->tables[i].removed, (size_t)e->tables[i].capacity * 4);
@@ -104,7 +105,7 @@ int p4_start_table(struct engine *e, u32 table, u32 capacity, const u64 *timeout
         return 0;
     e->shown = shown;
     e->shown_size = e->shown_size < s->entry ? s->entry : e->shown_size;
-    return table_start(t, table, capacity, s->key, s->args, s->entry);
+    return table_start(t, table, capacity, s->key, s->args, s->entry, &e->keeper);
 }
 
 int p4_start_counter(struct engine *e, u32 counter, u64 size)

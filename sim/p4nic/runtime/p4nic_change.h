@@ -3,6 +3,7 @@
 #ifndef P4NIC_CHANGE_H
 #define P4NIC_CHANGE_H
 #include "p4nic_ageing.h"
+#include "p4nic_keeper.h"
 #include "p4nic_meter.h"
 #include "p4nic_lpm_change.h"
 
@@ -12,10 +13,48 @@
 
 #define READY_ENTRIES 262144 /* of a learner: 25 MB with 64-byte entries */
 
-COLD int table_start(struct table *t, u32 number, u32 capacity, u32 key, u32 args, u32 entry_bytes)
+#define READY_STEP 65536
+
+/* Memory for the next entries: now, or by the keeper if there is one yet. */
+COLD void table_ready(struct table *t, u32 entries, u32 buckets)
+{
+    struct stretch pieces[] = {
+        {entry_at(t, t->ready), (size_t)(entries - t->ready) * t->entry_size},
+        {t->sequence + t->ready, (size_t)(entries - t->ready) * sizeof *t->sequence},
+        {t->wheel.links + t->ready, (size_t)(entries - t->ready) * sizeof *t->wheel.links},
+        {t->index.buckets + t->ready_buckets, (size_t)(buckets - t->ready_buckets) * sizeof *t->index.buckets},
+    };
+    for (u32 i = 0; i < 4; i++)
+        if (t->keeper && pieces[i].bytes)
+            keeper_ask(t->keeper, pieces[i].memory, pieces[i].bytes);
+        else
+            make_ready(pieces[i].memory, pieces[i].bytes);
+    t->ready = entries;
+    t->ready_buckets = buckets;
+}
+
+/* Entries up to one step beyond what is ready, and the buckets of so many more: a doubling of the index takes one
+ * bucket for each entry. */
+COLD void table_ask(struct table *t)
+{
+    u64 shape = t->index.shape, homes = (u32)shape + (u64)1, split = shape >> 32, soon = t->count + 3 * (u64)READY_STEP;
+    u64 buckets = split ? homes + split + 3 * (u64)READY_STEP : soon * 2 > homes * 9 ? homes + soon - homes * 9 / 2 : 0;
+    if (buckets > 2 * homes)
+        buckets = 2 * homes;
+    if (buckets > t->index.limit)
+        buckets = t->index.limit;
+    if (buckets < t->ready_buckets)
+        buckets = t->ready_buckets;
+    table_ready(t, t->capacity - t->ready < READY_STEP ? t->capacity : t->ready + READY_STEP, (u32)buckets);
+    t->ask_at = t->ready < t->capacity ? t->ready - READY_STEP : NONE;
+}
+
+COLD int table_start(
+    struct table *t, u32 number, u32 capacity, u32 key, u32 args, u32 entry_bytes, struct keeper *keeper)
 {
     t->number = number;
     t->generation = 1;
+    t->ask_at = NONE;
     t->capacity = capacity;
     t->key_size = key;
     t->args_size = args;
@@ -38,12 +77,11 @@ COLD int table_start(struct table *t, u32 number, u32 capacity, u32 key, u32 arg
     }
     if (!index_start(&t->index, capacity, 1))
         return 0;
-    if (t->learner) { /* packets insert here: they find memory for the first entries ready */
-        size_t ready = capacity < READY_ENTRIES ? capacity : READY_ENTRIES;
-        make_ready(t->entries, ready * entry_bytes);
-        make_ready(t->sequence, ready * 8);
-        make_ready(t->wheel.links, ready * sizeof *t->wheel.links);
-        make_ready(t->index.buckets, ready / 4 * sizeof *t->index.buckets);
+    if (t->learner) { /* packets insert here: they find memory for the first entries ready, and ask for more */
+        u32 ready = capacity < READY_ENTRIES ? capacity : READY_ENTRIES;
+        table_ready(t, ready, ready / 4);
+        t->keeper = keeper;
+        t->ask_at = ready < capacity ? ready - READY_STEP : NONE;
     }
     return 1;
 }
@@ -275,6 +313,8 @@ UNUSED static struct entry *entry_take(struct table *t, const void *key)
         return NULL;
     u32 id = t->freed_count ? t->freed[--t->freed_count] : t->fresh++;
     struct entry *e = entry_at(t, id);
+    if (unlikely(id == t->ask_at))
+        table_ask(t);
     __builtin_prefetch((u8 *)e + FRESH_AHEAD * t->entry_size, 1);
     e->profile = OWN_TIMEOUT;
     e->reported = 0;

@@ -83,6 +83,7 @@ struct engine {
     u8 *shown;  /* key and arguments of the entry last read */
     u32 shown_size;
     struct gate gate;
+    struct keeper keeper;
     struct worker **workers;
     u32 thread_count; /* workers that run by themselves */
     u32 stopping;

@@ -50,6 +50,9 @@ struct table {
     u32 key_size, args_size, entry_size; /* bytes, multiples of 8 */
     u32 entry_shift, entry_inverse; /* of the entry's size: its power of two; its odd part's inverse modulo 2^32 */
     u32 capacity, count, fresh;
+    u32 ask_at; /* fresh entries at which it asks for more memory; NONE: never */
+    u32 ready, ready_buckets; /* entries and buckets whose memory is there, or asked for */
+    struct keeper *keeper;
     u8 exact, learner, masked, longest_prefix;
     u8 big; /* worth a prefetch: more than the near caches hold */
     u8 shared; /* more than one worker: what is taken out is retired, not freed or used again before a gate */

@@ -225,6 +225,7 @@ COLD int engine_start(struct engine *e)
     pthread_mutex_init(&e->gate.raised, NULL);
     pthread_mutex_init(&e->gate.sleep, NULL);
     pthread_cond_init(&e->gate.opened, NULL);
+    keeper_start(&e->keeper);
     e->notify = -1;
     e->workers = calloc(MAX_WORKERS, sizeof(struct worker *));
     return e->workers != NULL && workers_make(e, 1);

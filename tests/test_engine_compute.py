@@ -118,6 +118,39 @@ def test_signed(backend: Backend, op: BinaryOp, a: int, b: int, expected: int) -
     assert computed(backend, op, "signed", a, b, 8, True) == expected & (1 << 64) - 1
 
 
+MOST, LEAST = (1 << 127) - 1, -(1 << 127)
+ALL = (1 << 128) - 1
+
+
+@pytest.mark.parametrize(
+    ("op", "width", "signed", "a", "b", "expected"),
+    [
+        ("sat_add", 128, False, ALL, 1, ALL),
+        ("sat_add", 128, False, ALL - 1, 1, ALL),
+        ("sat_add", 125, False, (1 << 125) - 1, 9, (1 << 125) - 1),
+        ("sat_sub", 128, False, 5, ALL, 0),
+        ("sat_sub", 128, False, ALL, 5, ALL - 5),
+        ("sat_add", 128, True, MOST, 1, MOST),
+        ("sat_add", 128, True, LEAST, -1, LEAST),
+        ("sat_add", 128, True, LEAST, MOST, -1),
+        ("sat_sub", 128, True, LEAST, 1, LEAST),
+        ("sat_sub", 128, True, 0, LEAST, MOST),
+        ("sat_sub", 126, True, -(1 << 125), 1, -(1 << 125)),
+        ("sat_add", 126, True, (1 << 125) - 1, 1, (1 << 125) - 1),
+    ],
+)
+def test_wide_saturation(
+    backend: Backend, op: BinaryOp, width: int, signed: bool, a: int, b: int, expected: int
+) -> None:
+    sign = -1 if signed else 1
+    code: list[Op] = [
+        Move(m("x"), const(a, width, signed)),
+        Binary(m("x"), op, m("x"), const(b, width, signed)),
+        Binary(m("same"), "eq", m("x"), const(expected, width, signed)),
+    ]
+    assert value_of(backend, code, m("same"), metadata={"x": sign * width, "same": 8}) == 1
+
+
 @pytest.mark.parametrize(("op", "expected"), [("lt", 1), ("gt", 0)])
 def test_signed_comparison(backend: Backend, op: BinaryOp, expected: int) -> None:
     assert computed(backend, op, "a", -1, 1, 8, True) == expected

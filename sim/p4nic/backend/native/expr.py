@@ -37,7 +37,7 @@ def literal(value: int) -> str:
         return (
             f"({value})"
             if value > -(1 << 31)
-            else f"(-(i128)U128({-value >> 64:#x}, {-value & mask(64):#x}))"
+            else f"((i128)U128({value >> 64 & mask(64):#x}u, {value & mask(64):#x}u))"
         )
     if value < 10:
         return f"{value}u"
@@ -349,13 +349,32 @@ class Writer:
     def _saturate(self, op: ops.Binary, width: int, signed: bool, scope: Scope) -> str:
         widths = [self.shape(o, scope)[0] for o in (op.a, op.b)]
         if max(width, *widths) > 120:
-            raise UnsupportedError(
-                f"{op.source}: the native backend saturates at most 120 bits, not {max(width, *widths)}; "
-                f"use --backend interp"
-            )
+            return self._saturate_wide(op, width, signed, scope)
         low, high = (-(1 << (width - 1)), mask(width - 1)) if signed else (0, mask(width))
         sign = "+" if op.op == "sat_add" else "-"
         total = self.fresh("i128")
         self.line(f"{total} = (i128){self.read(op.a, scope)} {sign} (i128){self.read(op.b, scope)};")
         bottom, top = f"(i128){literal(low)}", f"(i128){literal(high)}"
         return f"{total} < {bottom} ? {bottom} : {total} > {top} ? {top} : {total}"
+
+    def _saturate_wide(self, op: ops.Binary, width: int, signed: bool, scope: Scope) -> str:
+        """Where the sum itself may not fit into 128 bits: then it lies beyond the end that `a` is nearer
+        to."""
+        bounds = [self.bound(o, scope) for o in (op.a, op.b)]
+        if any(b == MAX_WIDTH for b in bounds) if signed else None in bounds:
+            raise UnsupportedError(
+                f"{op.source}: the native backend saturates signed and unsigned numbers together only up to "
+                f"120 bits; use --backend interp"
+            )
+        kind = "i128" if signed else "u128"
+        a, total, over = self.fresh(kind), self.fresh(kind), self.fresh("u32")
+        verb = "add" if op.op == "sat_add" else "sub"
+        self.line(f"{a} = ({kind}){self.read(op.a, scope)};")
+        self.line(f"{over} = __builtin_{verb}_overflow({a}, ({kind}){self.read(op.b, scope)}, &{total});")
+        if not signed:
+            top = literal(mask(width))
+            return f"{over} ? {top if verb == 'add' else '0u'} : {total} > {top} ? {top} : {total}"
+        top = f"(i128)((u128)-1 >> {129 - width})"
+        bottom = f"(-{top} - 1)"
+        inside = f"{total} < {bottom} ? {bottom} : {total} > {top} ? {top} : {total}"
+        return f"{over} ? ({a} < 0 ? {bottom} : {top}) : {inside}"

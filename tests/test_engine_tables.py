@@ -88,7 +88,15 @@ def lookup_program(backend: Backend, kinds: str, *after: Op, **more: Json) -> Pi
     )
 
 
-TABLE_OPTIONS = ("size", "const_entries", "counter", "counts_on_hit", "meter", "meter_result")
+TABLE_OPTIONS = (
+    "size",
+    "const_entries",
+    "entries_are_const",
+    "counter",
+    "counts_on_hit",
+    "meter",
+    "meter_result",
+)
 
 
 def out_port(running: Pipeline, a: int, b: int = 0) -> int:
@@ -314,6 +322,8 @@ def test_const_entries_are_there_from_the_start(backend: Backend) -> None:
     consts = (ConstEntry((Exact(4),), ActionCall("to", (44,))),)
     running = lookup_program(backend, "exact", const_entries=consts)
     assert out_port(running, 4) == 44
+    assert [s.entry.origin for s in running.entries("t", 0)] == ["control"], "preinitialized, not const"
+    running = lookup_program(backend, "exact", const_entries=consts, entries_are_const=True)
     assert [s.entry.origin for s in running.entries("t", 0)] == ["const"]
 
 

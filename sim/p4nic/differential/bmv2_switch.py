@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from queue import Queue
@@ -125,11 +126,16 @@ class Bmv2Switch:
     def send(self, port: int, frame: bytes) -> list[tuple[int, bytes]]:
         """Put a frame into a port; everything that leaves because of it. TargetError if the switch ends."""
         request = _Frame(device_id=_DEVICE, port=port, packet=frame)
-        try:
-            answers = list(self._packets(iter([request]), timeout=_ANSWER_S))
-        except grpc.RpcError as error:
-            raise TargetError(f"bmv2 does not answer: {_told(error)}; {self._last_line()}") from None
-        return [(answer.port, answer.packet) for answer in answers]
+        end = time.monotonic() + _START_S
+        while True:
+            try:
+                answers = list(self._packets(iter([request]), timeout=_ANSWER_S))
+            except grpc.RpcError as error:
+                if _not_ready(error) and time.monotonic() < end:
+                    time.sleep(0.01)
+                    continue
+                raise TargetError(f"bmv2 does not answer: {_told(error)}; {self._last_line()}") from None
+            return [(answer.port, answer.packet) for answer in answers]
 
     @property
     def pid(self) -> int:
@@ -152,6 +158,12 @@ class Bmv2Switch:
     def _last_line(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
         return lines[-1] if lines else f"exit code {self._process.poll()}"
+
+
+def _not_ready(error: grpc.RpcError) -> bool:
+    """BMv2 takes P4Runtime before its packet service runs, which says so and has taken no frame."""
+    call: Any = error
+    return bool(call.code() is grpc.StatusCode.UNAVAILABLE and call.details() == "not ready")
 
 
 def _told(error: grpc.RpcError) -> str:

@@ -109,6 +109,17 @@ class SwxLoop:
         return Sample(found.packets, round(found.cpu_seconds * 1e9), round(found.wall_seconds * 1e9), cycles)
 
 
+def _side_by_side(timings: list[Timing]) -> Sample:
+    """What threads that ran at the same time did together: their rates add up."""
+    packets = sum(t.packets for t in timings)
+    if sum(t.sent for t in timings) != packets:
+        raise BenchError(f"{len(timings)} workers lost frames: the measurement would mean nothing")
+    rate = sum(t.packets / max(t.cpu_ns, 1) for t in timings)
+    wall_rate = sum(t.packets / max(t.wall_ns, 1) for t in timings)
+    cycles = sum(t.cycles for t in timings)
+    return Sample(packets, round(packets / rate), round(packets / wall_rate), cycles)
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class WorkersLoop:
@@ -127,13 +138,7 @@ class WorkersLoop:
         wait_for_packets(group, self.workers)
         group.stop()
         timings = [group.replayed(worker) for worker in range(self.workers)]
-        packets = sum(t.packets for t in timings)
-        if sum(t.sent for t in timings) != packets:
-            raise BenchError(f"{self.workers} workers lost frames: the measurement would mean nothing")
-        rate = sum(t.packets / max(t.cpu_ns, 1) for t in timings)
-        wall_rate = sum(t.packets / max(t.wall_ns, 1) for t in timings)
-        cycles = sum(t.cycles for t in timings)
-        return Sample(packets, round(packets / rate), round(packets / wall_rate), cycles)
+        return _side_by_side(timings)
 
     def once(self) -> Sample:
         """Every frame once, by one of them."""
@@ -161,12 +166,7 @@ class ApartLoop:
         for pipeline in self.pipelines:
             pipeline.workers.stop()
             timings.append(pipeline.workers.replayed(0))
-        packets = sum(t.packets for t in timings)
-        rate = sum(t.packets / max(t.cpu_ns, 1) for t in timings)
-        wall_rate = sum(t.packets / max(t.wall_ns, 1) for t in timings)
-        return Sample(
-            packets, round(packets / rate), round(packets / wall_rate), sum(t.cycles for t in timings)
-        )
+        return _side_by_side(timings)
 
 
 def wait_for_packets(group: Workers, workers: int) -> None:

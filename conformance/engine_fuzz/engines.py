@@ -1,9 +1,13 @@
 """The engines that are compared, by name.
 
-interp          the definition
-native          as it is used, but compiled without optimisation
-native-O2       compiled as it is used
+interp              the definition
+native              one of the following for each program, drawn from MIX by its seed
+native-O0 to -O3    compiled with that optimisation; as it is used: native-O2
+…-far               the same, where a packet waits at every table, as it does at large ones
+…-large             and every table has what only large ones get (bitmaps of masks, tries, their arrays)
 native-sanitized    under AddressSanitizer and UndefinedBehaviorSanitizer (preload them: see `sanitizers`)
+
+Most programs are compiled with -O0: a second each, where -O1 takes two and -O2 and -O3 take four.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+from conformance.engine_fuzz.draw import Draw
 from p4nic.backend.api import Backend, Options
 from p4nic.backend.interp import InterpreterBackend
 from p4nic.backend.native import NativePipeline, compiler, emit
@@ -20,6 +25,15 @@ from p4nic.errors import InputError
 from p4nic.ir.program import Program
 
 SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+MIX = (
+    (25, "native-O0"),
+    (25, "native-O0-far"),
+    (25, "native-O0-large"),
+    (8, "native-O1-large"),
+    (5, "native-O2"),
+    (7, "native-O2-large"),
+    (5, "native-O3-large"),
+)
 
 
 @final
@@ -36,25 +50,34 @@ class Native:
         return NativePipeline(program, options, unit, library)
 
 
+_FAR = ("-DFAR_BYTES=0",)
+_LARGE = (*_FAR, "-DBITMAP_GROUPS=0", "-DLPM_GROUPS=0", "-DLPM_MANY=2", "-DLPM_MORE=4", "-DLPM_REMEMBERED=1")
 _FLAGS: dict[str, tuple[str, ...]] = {
-    "native": ("-O0",),
-    "native-O1": ("-O1",),
-    "native-O2": ("-O2",),
-    "native-O3": ("-O3",),
-    "native-sanitized": ("-O0", *SANITIZE),
+    "native-sanitized": ("-O0", *_LARGE, *SANITIZE),
+    **{
+        f"native-O{level}{kind}": (f"-O{level}", *flags)
+        for level in range(4)
+        for kind, flags in (("", ()), ("-far", _FAR), ("-large", _LARGE))
+    },
 }
-NAMES = ("interp", *_FLAGS)
+NAMES = ("interp", "native", *_FLAGS)
 
-__all__ = ["NAMES", "SANITIZE", "CompilerError", "Native", "engine", "engines"]
+__all__ = ["MIX", "NAMES", "SANITIZE", "CompilerError", "Native", "drawn", "engine", "engines"]
+
+
+def drawn(names: Sequence[str], seed: int | str) -> tuple[str, ...]:
+    """With "native" replaced by what the seed draws."""
+    draw = Draw(f"engine {seed}")
+    return tuple(draw.weighted(MIX) if name == "native" else name for name in names)
 
 
 def engine(name: str) -> Backend:
     """InputError for a name that is none."""
     if name == "interp":
         return InterpreterBackend()
-    if name not in _FLAGS:
+    if name not in NAMES:
         raise InputError(f"there is no engine {name}; there are {', '.join(NAMES)}")
-    return Native(name, _FLAGS[name])
+    return Native(name, _FLAGS.get(name, ("-O0",)))
 
 
 def engines(names: Sequence[str]) -> list[Backend]:

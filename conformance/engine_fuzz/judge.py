@@ -23,7 +23,7 @@ OPTIONS = Options(seed=1)
 TRAPS = ("parser error", "packet too short", "recirculation limit")
 FUEL = "instruction limit"
 PATIENCE = 6
-SECONDS = 15.0
+SECONDS = 6.0
 """Packets that loop until their fuel is burnt, and processor time, after which a life ends: the interpreter
 takes long over such packets, and over each of their copies again."""
 

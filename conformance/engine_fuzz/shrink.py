@@ -44,7 +44,7 @@ class Shrinker:
         if self._left <= 0 or verify.problems(candidate.program):
             return False
         self._left -= 1
-        report = run(candidate, 20)
+        report = run(candidate, 60)
         if report.kind != self.report.kind or report.text[:40] != self.report.text[:40]:
             return False
         self.case, self.report = candidate, report

@@ -1,14 +1,17 @@
 """One case in a process of its own, so that a crash or an endless loop is a verdict and not the end.
 
-In: a Case. Out: a Report. Called by `__main__` and `shrink`.
+In: a Case. Out: a Report. Called by `campaign` and `shrink`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import resource
 import signal
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -22,6 +25,11 @@ from p4nic.ir.program import Program
 
 Kind = Literal["agree", "differ", "refused", "error", "crashed", "hung"]
 FAILURES: tuple[Kind, ...] = ("differ", "error", "crashed", "hung")
+SECONDS = 180
+"""Processor time that one case may take, its engines and everything else."""
+ASLEEP = 60
+"""Looks in a row, a second apart, at a process that sleeps, has used no processor time since the look
+before and runs no compiler: it waits for what will not come. One that is starved or stopped is not asleep."""
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -56,33 +64,54 @@ class Report:
 
 @final
 class Trial:
-    """A case under way; `make` draws it, in the child."""
+    """A case under way; `make` draws it, in the child. `seconds` of processor time."""
 
-    def __init__(self, make: Callable[[], Case]) -> None:
-        self.make = make
+    def __init__(self, make: Callable[[], Case], seconds: int = SECONDS) -> None:
         self._stderr = Path(tempfile.mkstemp(prefix="p4nic-trial-")[1])
         self.pipe, theirs = _FORK.Pipe(duplex=False)
-        self._process = _FORK.Process(target=_child, args=(make, theirs, str(self._stderr)))
+        self._process = _FORK.Process(target=_child, args=(make, theirs, str(self._stderr), seconds))
         self._process.start()
         theirs.close()
+        self.pid = self._process.pid or 0
+        self._looked = time.monotonic()
+        self._seen = ""
+        self._asleep = 0
 
-    def report(self, seconds: float) -> Report:
-        """Wait for the end; "hung" if that takes longer than `seconds`."""
+    def is_over(self) -> bool:
+        """Whether it has answered, has ended, or waits for what will not come."""
+        if self.pipe.poll():
+            return True
+        if time.monotonic() - self._looked < 1.0:
+            return False
+        self._looked = time.monotonic()
+        seen = _sleeper(self.pid)
+        self._asleep = self._asleep + 1 if seen and seen == self._seen else 0
+        self._seen = seen
+        return self._asleep >= ASLEEP
+
+    def report(self) -> Report:
+        """What it found, if it is over."""
         try:
-            if not self.pipe.poll(seconds):
-                return Report("hung", "no answer in time")
+            if not self.pipe.poll():
+                return Report("hung", "it sleeps and nothing will wake it")
             found: Report = self.pipe.recv()
         except EOFError:
             self._process.join()
+            if self._process.exitcode == -signal.SIGXCPU:
+                return Report("hung", "no answer in the processor time it has")
             return Report("crashed", self._crash())
         else:
             return found
         finally:
-            self._process.kill()
-            self._process.join()
-            self._process.close()
-            self.pipe.close()
-            self._stderr.unlink()
+            self.end()
+
+    def end(self) -> None:
+        """Nobody wants to know any more."""
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        self.pipe.close()
+        self._stderr.unlink()
 
     def _crash(self) -> str:
         code = self._process.exitcode or 0
@@ -92,13 +121,33 @@ class Trial:
         return "; ".join([how, *told[:4]])
 
 
-def run(case: Case, seconds: float = 300) -> Report:
-    """One case, in a process of its own."""
-    return Trial(lambda: case).report(seconds)
+def run(case: Case, seconds: int = SECONDS) -> Report:
+    """One case, in a process of its own, with so much processor time."""
+    trial = Trial(lambda: case, seconds)
+    try:
+        while not trial.pipe.poll(1.0) and not trial.is_over():
+            pass
+    except KeyboardInterrupt:
+        trial.end()
+        raise
+    return trial.report()
 
 
-def _child(make: Callable[[], Case], answer: Connection, stderr: str) -> None:
+def _sleeper(pid: int) -> str:
+    """The processor time used by a process that sleeps and has no children; "" if it does anything."""
+    with contextlib.suppress(OSError):
+        if Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").strip():
+            return ""
+        told = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return f"{told[11]} {told[12]}" if told[0] == "S" else ""
+    return ""
+
+
+def _child(make: Callable[[], Case], answer: Connection, stderr: str, seconds: int) -> None:
     os.dup2(os.open(stderr, os.O_WRONLY), 2)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the campaign's, which ends its trials itself
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     try:
         report = _judged(make())
     except Exception as error:  # noqa: BLE001 - what no program may cause is a verdict of the run

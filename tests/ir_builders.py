@@ -165,8 +165,6 @@ def v1model(
 
 NOT_NATIVE = (
     "--semantics dpdk runs on the interpreter only",
-    "the native backend does not run programs for the architecture psa",
-    "varbit",
     "outside of an action of a learner",
     "is used outside of its table's actions",
     "a run-time error number in verify",

@@ -14,9 +14,6 @@ from p4nic.backend.api import HASHES
 from p4nic.ir import ops
 from p4nic.ir.ops import BinaryOp, CompareOp, Op, Operand, UnaryOp
 
-MIXED = 64
-"""Widest operands that are computed together with signed ones: the native engine refuses wider mixtures."""
-
 
 @final
 @dataclass(slots=True)
@@ -42,16 +39,20 @@ class Compute:
         return [op]
 
     def pair(self, signed: bool) -> tuple[Operand, Operand]:
-        """Two operands; narrow ones where a sign may come in."""
-        most = MIXED if signed else ANY
-        return self.operands.operand(most, signed), self.operands.operand(most, signed)
+        """Two operands, of which with `signed` some may be negative."""
+        return self.operands.operand(ANY, signed), self.operands.operand(ANY, signed)
 
     def branch(self, target: str) -> Op:
         a, b = self.pair(self.draw.chance(0.3))
         return ops.Branch(self.draw.pick(get_args(CompareOp)), a, b, target)
 
     def _move(self) -> Op:
-        return ops.Move(self.operands.place(), self.operands.operand())
+        varbits = self.operands.shape.varbits
+        if varbits and self.draw.chance(0.15):
+            return ops.Move(self.draw.pick(varbits), self.draw.pick(varbits))
+        while (src := self.operands.operand()) in varbits:
+            pass  # a varbit moves to a varbit only
+        return ops.Move(self.operands.place(), src)
 
     def _unary(self) -> Op:
         return ops.Unary(self.operands.place(), self.draw.pick(get_args(UnaryOp)), self.operands.operand())
@@ -59,16 +60,7 @@ class Compute:
     def _binary(self) -> Op:
         op = self.draw.pick(get_args(BinaryOp))
         a, b = self.pair(self.draw.chance(0.3))
-        if op in ("sat_add", "sat_sub"):
-            a, b = self.operands.operand(MIXED), self.operands.operand(MIXED)
-            return ops.Binary(self._narrow(MIXED), op, a, b)
         return ops.Binary(self.operands.place(), op, a, b)
-
-    def _narrow(self, most: int) -> ops.Place:
-        while True:
-            place = self.operands.place()
-            if self.operands.form(place)[0] <= most:
-                return place
 
     def _choose(self) -> Op:
         return ops.Choose(self.operands.place(), self.operands.operand(), *self.pair(self.draw.chance(0.3)))

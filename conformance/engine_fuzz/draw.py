@@ -42,6 +42,8 @@ WIDTHS = (
     96,
     128,
 )
+WIDE = (129, 144, 160, 191, 192, 200, 256, 320)
+"""Beyond what C has; drawn in programs that are to have such."""
 MEETING = 6
 """Most values are below this, so that keys of entries and fields of packets are the same now and then."""
 
@@ -52,6 +54,7 @@ class Draw:
 
     def __init__(self, seed: int | str) -> None:
         self.random = random.Random(seed)
+        self.widest = 128
 
     def chance(self, probability: float) -> bool:
         return self.random.random() < probability
@@ -74,8 +77,11 @@ class Draw:
         """Up to `most` different ones, in random order."""
         return self.random.sample(list(among), min(self.below(most + 1), len(among)))
 
-    def width(self, most: int = 128) -> int:
-        return self.pick([w for w in WIDTHS if w <= most])
+    def width(self, most: int = 0) -> int:
+        """Up to `most` bits; 0: whatever the program may have."""
+        if not most and self.widest > 128 and self.chance(0.2):
+            return self.pick([w for w in WIDE if w <= self.widest])
+        return self.pick([w for w in WIDTHS if w <= (most or 128)])
 
     def value(self, width: int) -> int:
         """An unsigned value: small ones mostly, edges, any."""

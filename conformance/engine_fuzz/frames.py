@@ -67,7 +67,7 @@ def _header(draw: Draw, shape: Shape, name: str, wanted: str, value: int) -> tup
     for field in type_.fields:
         size = 8 * length if field.varbit else field.width
         bits = draw.value(max(size, 1)) if size else 0
-        if field.name == "len" and shape.instances.get(name, None) is not None and name == "vb":
+        if field.name == "len" and name in ("vb", "vb2"):
             bits = length if draw.chance(0.95) else draw.below(40)
         elif field.name == wanted and draw.chance(0.9):
             bits = value & ((1 << size) - 1)

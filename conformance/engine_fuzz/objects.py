@@ -18,15 +18,19 @@ from p4nic.ir.program import (
     ActionParam,
     ActionProfile,
     ActionRef,
+    Any,
     Architecture,
     ConstEntry,
     Counter,
     DigestList,
     Key,
+    Lpm,
+    Match,
     MatchKind,
     MeterArray,
     Register,
     Table,
+    Ternary,
     ValueSet,
 )
 
@@ -152,6 +156,8 @@ def _keys(draw: Draw, shape: Shape, kinds: tuple[MatchKind, ...], count: int) ->
             operand, width = number.ref, number.width
         if draw.chance(0.1):
             width = draw.between(1, width)
+        if width > 128 and kind in ("lpm", "range"):
+            kind = "exact"  # the native engine refuses others of that size
         mask = draw.value(width) if draw.chance(0.06) else None
         keys.append(Key(f"k{i}", kind, operand, width, mask))
     return tuple(keys)
@@ -162,10 +168,19 @@ def random_call(draw: Draw, objects: Objects, name: str) -> ActionCall:
     return ActionCall(name, tuple(draw.value(p.width) for p in objects.actions[name].params))
 
 
+def _one_way(match: Match) -> Match:
+    """A match that takes everything is written in one way: two entries may not be the same."""
+    match match:
+        case Lpm(_, 0) | Ternary(_, 0):
+            return Any()
+        case _:
+            return match
+
+
 def _const_entries(draw: Draw, objects: Objects, table: Table) -> tuple[ConstEntry, ...]:
     found: dict[object, ConstEntry] = {}
     for _ in range(draw.between(1, 2)):
-        key = tuple(random_key(draw, k) for k in table.keys)
+        key = tuple(_one_way(random_key(draw, k)) for k in table.keys)
         priority = draw.between(1, 3) if table.has_priority else 0
         call = random_call(draw, objects, draw.pick(table.actions).action)
         found.setdefault((key, priority), ConstEntry(key, call, priority))

@@ -45,6 +45,8 @@ class Operands:
         for _ in range(20):
             found = self._candidate(signed)
             width, negative = self.form(found)
+            if found in self.shape.varbits and most < ANY:
+                continue
             if width <= most and (signed or not negative):
                 return found
         return Const(self.draw.value(min(most, 8)), min(most, 8))
@@ -56,13 +58,15 @@ class Operands:
             return self.number().ref
         if kind < 63:
             width = draw.width()
-            if signed and width <= 64 and draw.chance(0.15):
+            if signed and draw.chance(0.15):
                 return Const(draw.signed(width), width, signed=True)
             return Const(draw.value(width), width)
         if kind < 75 and self.known:
             return draw.pick(list(self.known.values()))
         if kind < 85 and self.params:
             return Param(draw.pick(self.params).name)
+        if kind < 87 and shape.varbits:
+            return draw.pick(shape.varbits)
         if kind < 90:
             return Valid(draw.pick([*shape.headers, *shape.unions, "m"]))
         if kind < 92:
@@ -111,7 +115,7 @@ class Operands:
             return draw.pick(list(self.known.values()))
         self.made += 1
         width = draw.width()
-        return Temp(f"t{self.made}", width, signed=1 < width <= 64 and draw.chance(0.15))
+        return Temp(f"t{self.made}", width, signed=width > 1 and draw.chance(0.15))
 
     def wrote(self, place: Place) -> None:
         """The place has been written on this way."""

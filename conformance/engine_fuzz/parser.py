@@ -155,7 +155,7 @@ class ParserMaker:
             stack = self.shape.stacks[takes[-1]]
             picked = draw.pick(self.shape.types[stack.type].fields)
             return ops.StackRef(stack.name, "last", picked.name), picked.width, picked.name, 0
-        fields = [f for f in self.shape.type_of(takes[-1]).fields if not f.varbit and f.width <= 128]
+        fields = [f for f in self.shape.type_of(takes[-1]).fields if not f.varbit]
         fields = [f for f in fields if not f.signed]
         if not fields:
             return None, 0, "", 0

@@ -14,9 +14,6 @@ from p4nic.ir.ops import Ref
 from p4nic.ir.program import Architecture
 from p4nic.ir.types import Field, Header, HeaderType, Stack, Union
 
-WIDEST = 128
-"""Bits of the widest field code computes with: beyond, the native engine refuses."""
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,8 @@ class Number:
 @final
 @dataclass(slots=True)
 class Shape:
-    """All data. `headers`: packet headers that stand alone; `numbers`: every field to compute with."""
+    """All data. `headers`: packet headers that stand alone; `numbers`: every field to compute with;
+    `varbits`: fields that are read, hashed, and moved to each other."""
 
     architecture: Architecture
     types: dict[str, HeaderType] = field(default_factory=dict)
@@ -40,6 +38,7 @@ class Shape:
     unions: dict[str, Union] = field(default_factory=dict)
     headers: list[str] = field(default_factory=list)
     numbers: list[Number] = field(default_factory=list)
+    varbits: list[Ref] = field(default_factory=list)
 
     def type_of(self, header: str) -> HeaderType:
         return self.types[self.instances[header].type]
@@ -56,11 +55,13 @@ class Shape:
 
 
 def random_shape(draw: Draw, architecture: Architecture) -> Shape:
+    """One program in six has values beyond 128 bits, which the native engine computes with in another way."""
+    draw.widest = 320 if draw.chance(0.17) else 128
     shape = Shape(architecture)
     for name, widths in INTRINSIC[architecture].items():
         _metadata(shape, name, tuple(Field(n, w) for n, w in widths.items()))
     fields = tuple(
-        Field(f"m{i}", (w := draw.width()), signed=w > 1 and w <= 64 and draw.chance(0.12))
+        Field(f"m{i}", (w := draw.width()), signed=w > 1 and draw.chance(0.12))
         for i in range(draw.between(3, 9))
     )
     # Every program needs a 16-bit unsigned place for checksums, and a byte.
@@ -75,21 +76,29 @@ def random_shape(draw: Draw, architecture: Architecture) -> Shape:
     if draw.chance(0.3):
         _union(shape, draw)
     if draw.chance(0.35):
-        tail = (Field("rest", 8),) if draw.chance(0.5) else ()
-        varbit = Field("data", 8 * draw.between(1, 12), varbit=True)
-        shape.types["vb_t"] = HeaderType("vb_t", (Field("len", 8), varbit, *tail))
-        shape.instances["vb"] = Header("vb", "vb_t")
-        shape.headers.append("vb")
-        shape.numbers.append(Number(Ref("vb", "len"), 8, False))
+        for name in ("vb", "vb2")[: draw.pick((1, 1, 2))]:
+            _varbit(shape, draw, name)
     return shape
+
+
+def _varbit(shape: Shape, draw: Draw, name: str) -> None:
+    """A header whose first byte tells the length of its varbit."""
+    tail = draw.pick(((), (Field("rest", 8),), (Field("rest", 12), Field("more", 4))))
+    most = draw.between(1, 12) if draw.chance(0.8) else draw.between(13, 40)
+    varbit = Field("data", 8 * most, varbit=True)
+    shape.types[f"{name}_t"] = HeaderType(f"{name}_t", (Field("len", 8), varbit, *tail))
+    shape.instances[name] = Header(name, f"{name}_t")
+    shape.headers.append(name)
+    shape.varbits.append(Ref(name, "data"))
+    _numbers(shape, name)
 
 
 def _header_fields(draw: Draw) -> tuple[Field, ...]:
     """Fields that add up to whole bytes."""
     fields: list[Field] = []
     for i in range(draw.between(1, 5)):
-        width = draw.width() if draw.chance(0.96) else 8 * draw.between(17, 24)
-        fields.append(Field(f"f{i}", width, signed=1 < width <= 64 and draw.chance(0.1)))
+        width = draw.width() if draw.chance(0.97) else 8 * draw.between(17, 24)
+        fields.append(Field(f"f{i}", width, signed=width > 1 and draw.chance(0.1)))
     short = -sum(f.width for f in fields) % 8
     return (*fields, Field("pad", short)) if short else tuple(fields)
 
@@ -108,9 +117,7 @@ def _header(shape: Shape, name: str, type_: str) -> None:
 
 def _numbers(shape: Shape, header: str) -> None:
     shape.numbers += [
-        Number(Ref(header, f.name), f.width, f.signed)
-        for f in shape.type_of(header).fields
-        if not f.varbit and f.width <= WIDEST
+        Number(Ref(header, f.name), f.width, f.signed) for f in shape.type_of(header).fields if not f.varbit
     ]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import final
 
+from p4nic.backend.native import wide
 from p4nic.backend.native.arch import CORE_ERRORS, REASONS, Resume, kept_fields, save, uses_op
 from p4nic.backend.native.expr import Writer, wrapped
 from p4nic.backend.native.flat import Flattener, Goto, Hook, Mark
@@ -250,7 +251,7 @@ class V1ModelArch:
         for header in sorted(v.metadata):
             for variable in v.parts(header):
                 if variable.name in saved:
-                    lines.append(f"    c->s.{variable.name} = 0;")
+                    lines.append(f"    c->s.{variable.name} = {wide.zero(variable.type)};")
         for number, fields in enumerate(self.kept):
             named = [v.of_field(r.header, r.field).name for r in fields if r.header in v.metadata]
             if named:

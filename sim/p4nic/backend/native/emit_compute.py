@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from p4nic.backend.native import wide
 from p4nic.backend.native.expr import Writer
 from p4nic.backend.native.flat import Item, Mark, Scope
+from p4nic.backend.native.layout import MAX_WIDTH, c_type
 from p4nic.backend.native.variables import operands
 from p4nic.bits import byte_count
 from p4nic.errors import UnsupportedError
@@ -25,10 +27,31 @@ HASHES = {
 
 
 def move(out: Writer, op: ops.Move, scope: Scope) -> None:
-    out.store(op.dst, out.read(op.src, scope), out.bound(op.src, scope), scope)
+    if wide.is_needed(out, (op.dst, op.src), scope):
+        wide.move(out, op.dst, op.src, scope)
+    else:
+        out.store(op.dst, out.read(op.src, scope), out.bound(op.src, scope), scope)
+    if isinstance(op.dst, Ref) and isinstance(op.src, Ref):
+        move_length(out, op.dst, op.src)
+
+
+def move_length(out: Writer, dst: Ref, src: Ref) -> None:
+    """A varbit field takes over the length of another."""
+    v = out.v
+    if not (v.field(dst.header, dst.field).varbit and v.field(src.header, src.field).varbit):
+        return
+    length = v.length(dst.header)
+    if dst.header in v.metadata:
+        out.set(length, v.length(src.header).name)
+    elif out.matters(length):
+        out.line(f"if ({v.valid(dst.header).name})")
+        out.line(f"    {length.name} = {v.length(src.header).name};")
 
 
 def unary(out: Writer, op: ops.Unary, scope: Scope) -> None:
+    if wide.is_needed(out, (op.dst, op.a), scope):
+        wide.unary(out, op, scope)
+        return
     width, _ = out.shape(op.dst, scope)
     match op.op:
         case "not":
@@ -40,16 +63,22 @@ def unary(out: Writer, op: ops.Unary, scope: Scope) -> None:
 
 
 def binary(out: Writer, op: ops.Binary, scope: Scope) -> None:
+    if out.is_wide(op, scope):
+        wide.binary(out, op, scope)
+        return
     text, bound = out.binary(op, scope)
     out.store(op.dst, text, bound, scope)
 
 
 def choose(out: Writer, op: ops.Choose, scope: Scope) -> None:
+    if wide.is_needed(out, (op.dst, op.a, op.b), scope):
+        wide.choose(out, op, scope)
+        return
     width, _ = out.shape(op.dst, scope)
     bounds = [b for b in (out.bound(op.a, scope), out.bound(op.b, scope)) if b is not None]
     a, b = out.ring(op.a, width, scope), out.ring(op.b, width, scope)
     out.store(
-        op.dst, f"{out.read(op.cond, scope)} ? {a} : {b}", max(bounds) if len(bounds) == 2 else None, scope
+        op.dst, f"{out.truth(op.cond, scope)} ? {a} : {b}", max(bounds) if len(bounds) == 2 else None, scope
     )
 
 
@@ -72,8 +101,9 @@ def hash_text(
             f"the native backend does not know the hash algorithm {algorithm}; use --backend interp"
         )
     widths = [out.shape(o, scope)[0] for o in inputs]
-    if skip_invalid and not host_order and _leaves_gaps(out, function, inputs, widths):
-        return _hash_of_valid(out, function, inputs, widths, with_payload, scope)
+    skips = skip_invalid and _leaves_gaps(out, function, inputs, widths)
+    if not host_order and (skips or any(out.v.is_varbit(o) for o in inputs)):
+        return _hash_of_pieces(out, function, inputs, widths, with_payload, skip_invalid, scope)
     if function == "csum16" and not host_order and not (with_payload and byte_count(sum(widths)) % 2):
         total = words_sum(out, inputs, widths, scope)
         payload = (
@@ -106,30 +136,42 @@ def _leaves_gaps(out: Writer, function: str, inputs: tuple[Operand, ...], widths
     return bool(by_header) and not (function == "csum16" and whole)
 
 
-def _hash_of_valid(
+def _hash_of_pieces(
     out: Writer,
     function: str,
     inputs: tuple[Operand, ...],
     widths: Sequence[int],
     with_payload: bool,
+    skip_invalid: bool,
     scope: Scope,
 ) -> str:
-    """The hash where fields of invalid headers are left out: the others lie where run time says."""
+    """The hash where inputs lie where run time says: fields of invalid headers are left out, or a varbit
+    field is among them."""
     buffer = out.fresh(f"u8[{max(byte_count(sum(widths)), 1)}]")
     at = out.fresh("u32")
     out.line(f"memset({buffer}, 0, sizeof {buffer});")
     out.line(f"{at} = 0;")
     for operand, width in zip(inputs, widths, strict=True):
-        there = out.v.valid(operand.header).name if isinstance(operand, Ref) else ""
-        if isinstance(operand, Ref) and operand.header in out.v.metadata:
-            there = ""
-        text = out.unsigned(operand, width, scope)
+        there = ""
+        if isinstance(operand, Ref) and operand.header not in out.v.metadata and skip_invalid:
+            there = out.v.valid(operand.header).name
+        bits = str(width)
+        if isinstance(operand, Ref) and out.v.is_varbit(operand):
+            bits = f"8 * {out.v.length(operand.header).name}"
+        put = _put(out, buffer, at, operand, width, bits, scope)
         out.line(f"{f'if ({there}) ' if there else ''}{{")
-        out.line(f"    put_bits({buffer}, {at}, {text}, {width});")
-        out.line(f"    {at} += {width};")
+        out.line(f"    {put}")
+        out.line(f"    {at} += {bits};")
         out.line("}")
     payload = "(struct piece){data + pos, len - pos}" if with_payload else "(struct piece){NULL, 0}"
     return f"hash_{function}((struct piece){{{buffer}, ({at} + 7) / 8}}, {payload})"
+
+
+def _put(out: Writer, buffer: str, at: str, operand: Operand, width: int, bits: str, scope: Scope) -> str:
+    """The statement that puts the lowest `bits` bits of an operand somewhere."""
+    if width > MAX_WIDTH:
+        return f"wide_put({buffer}, {at}, {wide.unsigned(out, operand, width, scope)[0]}, {bits});"
+    return f"put_bits({buffer}, {at}, {out.unsigned(operand, width, scope)}, {bits});"
 
 
 def _fill(out: Writer, buffer: str, inputs: tuple[Operand, ...], widths: Sequence[int], scope: Scope) -> None:
@@ -138,6 +180,10 @@ def _fill(out: Writer, buffer: str, inputs: tuple[Operand, ...], widths: Sequenc
         out.line(f"memset({buffer}, 0, sizeof {buffer});")
     at = 0
     for operand, width in zip(inputs, widths, strict=True):
+        if width > MAX_WIDTH:
+            out.line(_put(out, buffer, str(at), operand, width, str(width), scope))
+            at += width
+            continue
         text = out.unsigned(operand, width, scope)
         if at % 8 or width % 8:
             out.line(f"put_bits({buffer}, {at}, {text}, {width});")
@@ -153,7 +199,7 @@ def _fill_host_order(
 ) -> None:
     at = 0
     for operand, width in zip(inputs, widths, strict=True):
-        held = out.fresh("u128" if width > 64 else "u64")
+        held = out.fresh(c_type(width) if width > MAX_WIDTH else "u128" if width > 64 else "u64")
         out.line(f"{held} = {out.unsigned(operand, width, scope)};")
         out.line(f"memcpy({buffer} + {at}, &{held}, {byte_count(width)}); /* little-endian */")
         at += byte_count(width)
@@ -166,11 +212,19 @@ def words_sum(out: Writer, inputs: Sequence[Operand], widths: Sequence[int], sco
     parts = []
     for operand, width in zip(inputs, widths, strict=True):
         left -= width
-        text = out.unsigned(operand, width, scope)
-        for piece in [text] if width <= 64 else [f"(u64){text}", f"(u64)((u128){text} >> 64)"]:
+        for piece in _words(out, operand, width, scope):
             value = f"sum_of({piece})" if width > 32 else f"(u64){piece}"
             parts.append(f"({value} << {left % 16})" if left % 16 else value)
     return " + ".join(parts) or "0u"
+
+
+def _words(out: Writer, operand: Operand, width: int, scope: Scope) -> list[str]:
+    """The operand in pieces of 64 bits."""
+    if width > MAX_WIDTH:
+        found, n = wide.unsigned(out, operand, width, scope)
+        return [f"{found}[{i}]" for i in range(n)]
+    text = out.unsigned(operand, width, scope)
+    return [text] if width <= 64 else [f"(u64){text}", f"(u64)((u128){text} >> 64)"]
 
 
 def hash_(
@@ -184,15 +238,16 @@ def hash_(
     else:
         text = hash_text(out, op.algorithm, op.inputs, op.host_order, op.with_payload, op.skip_invalid, scope)
     bound: int | None = 64
+    parts = [o for o in (op.modulus, op.base) if o is not None]
+    signed = op.modulus is not None and out.bound(op.modulus, scope) is None
+    if signed or wide.is_needed(out, (op.dst, *parts), scope):
+        wide.reduced(out, text, op, scope)
+        return
     if op.modulus is not None:
         if isinstance(op.modulus, Const):
             text = f"{text} % {out.read(op.modulus, scope)}" if op.modulus.value else f"{text} * 0u"
         else:
             divisor = out.fresh("u64")
-            if out.bound(op.modulus, scope) is None:
-                raise UnsupportedError(
-                    f"{op.source}: the native backend takes no signed modulus; use --backend interp"
-                )
             out.line(f"{divisor} = (u64){out.read(op.modulus, scope)};")
             text = f"({divisor} ? {text} % {divisor} : 0u)"
     if op.base is not None:

@@ -12,13 +12,13 @@ import re
 from collections.abc import Mapping
 from typing import final
 
-from p4nic.backend.native import emit_compute, emit_headers, facts, order
+from p4nic.backend.native import emit_compute, emit_headers, facts, order, wide
 from p4nic.backend.native.arch import Arch, kept_fields, save
 from p4nic.backend.native.emit_state import StateWriter, prefix_key
 from p4nic.backend.native.expr import Writer, literal
 from p4nic.backend.native.flat import Bind, Find, Goto, Hook, Item, Key, Mark, Scope, Site
 from p4nic.backend.native.flow import FINISHED, Analysis, bits
-from p4nic.backend.native.layout import MAX_WIDTH, Packing
+from p4nic.backend.native.layout import MAX_WIDTH, Packing, c_type
 from p4nic.backend.native.variables import Variable, Variables
 from p4nic.bits import wrap
 from p4nic.errors import UnsupportedError
@@ -308,6 +308,11 @@ class BodyWriter:
         match op:
             case ops.Receive(dst):
                 # A recirculated packet keeps its metadata, the input port among them.
+                if out.shape(dst, scope)[0] > MAX_WIDTH:
+                    out.line("if (!p->passes) {")
+                    out.store(dst, "p->port", 32, scope)
+                    out.line("}")
+                    return
                 kind = "u128" if out.shape(dst, scope)[0] > 64 else "u64"
                 text = f"p->passes ? ({kind}){out.read(dst, scope)} : ({kind})p->port"
                 out.store(dst, text, None, scope)
@@ -342,14 +347,14 @@ class BodyWriter:
     def _verify(self, op: ops.Verify, scope: Scope) -> None:
         out = self.out
         if isinstance(op.error, str):
-            emit_headers.fail(out, op.error, scope, f"!{out.read(op.cond, scope)}")
+            emit_headers.fail(out, op.error, scope, f"!{out.truth(op.cond, scope)}")
             return
         if self.program.architecture == "swx":
             raise UnsupportedError(
                 f"{op.source}: a run-time error number in verify is not run natively; use --backend interp"
             )
         number = out.fresh("u64")
-        out.line(f"if (!{out.read(op.cond, scope)}) {{")
+        out.line(f"if (!{out.truth(op.cond, scope)}) {{")
         out.line(f"    {number} = (u64){out.read(op.error, scope)};")
         known = " || ".join(f"{number} == {n}u" for n in self.program.errors.values()) or "0"
         out.line(f"    failure = {known} ? (u32){number} : 0;")
@@ -361,13 +366,13 @@ class BodyWriter:
     def _switch(self, op: ops.Switch, scope: Scope) -> None:
         out = self.out
         widths = [out.shape(k, scope)[0] for k in op.keys]
-        if max([*widths, 0]) > MAX_WIDTH:
+        if max([*widths, 0]) > MAX_WIDTH and any(c.value_set is not None for c in op.cases):
             raise UnsupportedError(
-                f"{op.source}: a select on {max(widths)} bits is not run natively; use --backend interp"
+                f"{op.source}: a value set of {max(widths)} bits is not run natively; use --backend interp"
             )
         values = []
         for key, width in zip(op.keys, widths, strict=True):
-            name = out.fresh("u128" if width > 64 else "u64")
+            name = out.fresh(c_type(width) if width > MAX_WIDTH else "u128" if width > 64 else "u64")
             out.line(f"{name} = {out.unsigned(key, width, scope)};")
             values.append(name)
         if len(values) == 1 and widths[0] <= 64 and all(self._is_exact(c, widths) for c in op.cases):
@@ -409,7 +414,9 @@ class BodyWriter:
         tests = []
         for name, width, value, mask in zip(values, widths, case.values, case.masks, strict=True):
             full = (1 << width) - 1
-            if mask & full:
+            if width > MAX_WIDTH:
+                tests += wide.tests(name, width, value & mask & full, mask & full)
+            elif mask & full:
                 tests.append(f"({name} & {literal(mask & full)}) == {literal(value & mask & full)}")
         return " && ".join(tests) or "1"
 

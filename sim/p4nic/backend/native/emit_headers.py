@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
+from p4nic.backend.native import wide
 from p4nic.backend.native.expr import Writer, wrapped
 from p4nic.backend.native.flat import Scope
+from p4nic.backend.native.layout import MAX_WIDTH, c_type
 from p4nic.bits import byte_count
-from p4nic.errors import UnsupportedError
 from p4nic.ir import ops
 from p4nic.ir.types import Field, HeaderType
 
@@ -71,7 +72,7 @@ def fixed_bits(type_: HeaderType) -> int:
 
 
 def load(field: Field, at: int, where: str) -> str:
-    """A field found `at` bits after the C pointer `where`."""
+    """A field found `at` bits after the C pointer `where`; up to 128 bits."""
     first, last = at // 8, (at + field.width + 7) // 8
     if last - first > 8:
         if at % 8 or field.width % 8:
@@ -85,21 +86,29 @@ def load(field: Field, at: int, where: str) -> str:
     return wrapped(f"{text} >> {below}" if below else text, field.width, field.signed, bound)
 
 
-def _fill(out: Writer, header: str, where: str, origin: str) -> None:
-    """All variables of a header from the frame at the C pointer `where`."""
+def _loaded(out: Writer, field: Field, at: int, where: str, bits: str) -> str:
+    """The same for a field of any width, of which `bits` are there."""
+    if field.width <= MAX_WIDTH and not field.varbit:
+        return load(field, at, where)
+    n = wide.words(field.width)
+    found = out.fresh(f"u64[{n}]")
+    out.line(f"wide_load({found}, {n}, {where}, {at}, {bits});")
+    if field.signed:
+        out.line(f"wide_wrap({found}, {n}, {field.width}, 1);")
+    kind = c_type(field.width)
+    return f"{kind}_of({found})" if field.width > MAX_WIDTH else f"({kind})wide_low({found})"
+
+
+def _fill(out: Writer, header: str, where: str, origin: str, varbit: str = "0") -> None:
+    """All variables of a header from the frame at the C pointer `where`; its varbit has `varbit` bits, a C
+    expression."""
     v = out.v
-    type_ = v.types[header]
-    moving = False
-    for field, at in placed(type_):
+    for field, at in placed(v.types[header]):
         if v.is_held(header, field.name):
-            if moving:
-                raise UnsupportedError(
-                    f"{header}.{field.name} lies behind a varbit field, which the native backend does "
-                    f"not read; "
-                    f"use --backend interp"
-                )
-            out.set(v.of_field(header, field.name), load(field, at, where))
-        moving |= field.varbit
+            size = varbit if field.varbit else str(field.width)
+            out.set(v.of_field(header, field.name), _loaded(out, field, at, where, size))
+        if field.varbit and varbit != "0":
+            where = f"({where} + ({varbit} >> 3))"
     out.set(v.valid(header), "1")
     if v.keeps_origin(header):
         out.set(v.origin(header), origin)
@@ -141,7 +150,7 @@ def _extract_one(out: Writer, header: str, op: ops.Extract, scope: Scope) -> Non
     fail(out, "PacketTooShort", scope, f"{length} > 8 * ((i64)len - (i64)pos - {fixed})")
     fail(out, "HeaderTooShort", scope, f"{length} > {limit}")
     fail(out, "PacketTooShort", scope, f"8 * ((i64)len - (i64)pos) < {length} + {8 * fixed}")
-    _fill(out, header, "(data + pos)", "pos + 1")
+    _fill(out, header, "(data + pos)", "pos + 1", f"(u32){length}")
     if limit:
         out.set(v.length(header), f"(u32)({length} >> 3)")
     out.line(f"pos += {fixed} + (u32)({length} >> 3);")
@@ -156,6 +165,11 @@ def lookahead(out: Writer, op: ops.Lookahead, scope: Scope) -> None:
             _fill(out, op.dst, f"(data + pos + {op.offset // 8})", f"pos + {op.offset // 8 + 1}")
         else:
             for field, at in placed(v.types[op.dst]):
+                if field.width > MAX_WIDTH or field.varbit:
+                    size = "0" if field.varbit else str(field.width)
+                    text = _loaded(out, field, op.offset + at, "(data + pos)", size)
+                    out.set(v.of_field(op.dst, field.name), text)
+                    continue
                 text = f"get_bits(data + pos, {op.offset + at}, {field.width})"
                 out.set(v.of_field(op.dst, field.name), wrapped(text, field.width, field.signed, field.width))
             out.set(v.valid(op.dst), "1")
@@ -166,6 +180,12 @@ def lookahead(out: Writer, op: ops.Lookahead, scope: Scope) -> None:
         return
     width, _ = out.shape(op.dst, scope)
     fail(out, "PacketTooShort", scope, f"8 * (u64)(len - pos) < {op.offset + width}u")
+    if width > MAX_WIDTH:
+        n = wide.words(width)
+        found = out.fresh(f"u64[{n}]")
+        out.line(f"wide_load({found}, {n}, (data + pos), {op.offset}, {width});")
+        wide.store(out, op.dst, found, n, scope, effect=True)
+        return
     field = Field("", width)
     out.store(op.dst, load(field, op.offset, "(data + pos)"), width, scope, effect=True)
 
@@ -187,9 +207,12 @@ def emit(out: Writer, header: str) -> None:
     size = fixed_bits(type_) // 8
     total = f"{size}u"
     out.line(f"if ({v.valid(header).name}) {{ /* {header} */")
+    varbit = v.varbit(header)
+    if varbit is not None:
+        total = f"{size}u + {v.length(header).name}"
+        if not v.keeps_origin(header):
+            out.line(f"    memset(out + olen, 0, {total});")
     if v.keeps_origin(header):
-        if v.varbit(header) is not None:
-            total = f"{size}u + {v.length(header).name}"
         origin = v.origin(header).name
         if v.only_verbatim:
             out.line(f"    p->moved |= {origin} != olen + 1;")
@@ -197,7 +220,7 @@ def emit(out: Writer, header: str) -> None:
         out.line(f"        memcpy(out + olen, data + {origin} - 1, {total});")
         out.line("    else")
         out.line(f"        memset(out + olen, 0, {total});")
-    for line in _stores(out, header):
+    for line in _moved_stores(out, header) if _writes_behind(out, header) else _stores(out, header):
         out.line(f"    {line}")
     out.line(f"    olen += {total};")
     out.line("}")
@@ -216,6 +239,31 @@ def _stores(out: Writer, header: str) -> Iterator[str]:
             run = []
 
 
+def _writes_behind(out: Writer, header: str) -> bool:
+    """Whether a varbit field is written, or one behind it."""
+    fields = out.v.types[header].fields
+    at = next((i for i, f in enumerate(fields) if f.varbit), len(fields))
+    return any(out.v.is_written(header, f.name) for f in fields[at:])
+
+
+def _moved_stores(out: Writer, header: str) -> Iterator[str]:
+    """The same where a varbit field moves what is behind it; the header's bytes are there, or zeros."""
+    v = out.v
+    where, length = "out + olen", v.length(header).name
+    for field, at in placed(v.types[header]):
+        bits = f"8 * {length}" if field.varbit else str(field.width)
+        if v.is_written(header, field.name):
+            yield _put(out, header, field, where, at, bits)
+        if field.varbit:
+            where = f"out + olen + {length}"
+
+
+def _put(out: Writer, header: str, field: Field, where: str, at: int, bits: str) -> str:
+    if field.width > MAX_WIDTH:
+        return f"wide_put({where}, {at}, {out.v.of_field(header, field.name).name}.w, {bits});"
+    return f"put_bits({where}, {at}, (u128){_wire(out, header, field)}, {bits});"
+
+
 def _store_run(out: Writer, header: str, run: list[tuple[Field, int]]) -> Iterator[str]:
     v = out.v
     written = [(f, at) for f, at in run if v.is_written(header, f.name)]
@@ -224,11 +272,11 @@ def _store_run(out: Writer, header: str, run: list[tuple[Field, int]]) -> Iterat
     first = run[0][1] // 8
     end = run[-1][1] + run[-1][0].width
     size = end // 8 - first
-    if len(written) < len(run) or (len(run) > 1 and size > 8):
+    if len(written) < len(run) or (len(run) > 1 and size > 8) or run[0][0].width > MAX_WIDTH:
         if not v.keeps_origin(header):
             yield f"memset(out + olen + {first}, 0, {size});"
         for f, at in written:
-            yield f"put_bits(out + olen, {at}, (u128){_wire(out, header, f)}, {f.width});"
+            yield _put(out, header, f, "out + olen", at, str(f.width))
         return
     parts = []
     for f, at in run:
@@ -251,7 +299,7 @@ def clear(out: Writer, header: str) -> None:
     """Make a header invalid, everything 0."""
     if header not in out.v.metadata:
         for variable in out.v.parts(header):
-            out.set(variable, "0")
+            out.set(variable, wide.zero(variable.type))
 
 
 def set_valid(out: Writer, op: ops.SetValid, scope: Scope) -> None:
@@ -286,6 +334,8 @@ def copy_header(out: Writer, op: ops.CopyHeader) -> None:
         for field in v.held(dst):
             out.set(v.of_field(dst, field.name), v.of_field(src, field.name).name)
         if dst in v.metadata:
+            if v.varbit(dst) is not None:
+                out.set(v.length(dst), v.length(src).name)
             continue
         out.set(v.valid(dst), "1" if src in v.metadata else v.valid(src).name)
         if v.keeps_origin(dst):
@@ -314,7 +364,7 @@ def shift(out: Writer, stack: str, by: int) -> None:
                 out.line(f"{to.name} = {source.name};")
         else:
             for to in v.parts(elements[i]):
-                out.line(f"{to.name} = 0;")
+                out.line(f"{to.name} = {wide.zero(to.type)};")
     next_ = v.next(stack).name
     if by >= 0:
         out.line(f"{next_} = {next_} + {by}u > {size}u ? {size}u : {next_} + {by}u;")

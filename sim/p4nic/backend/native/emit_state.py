@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never, final
 
+from p4nic.backend.native import wide
 from p4nic.backend.native.described import Numbers
 from p4nic.backend.native.emit_compute import hash_text
 from p4nic.backend.native.expr import Writer, literal
 from p4nic.backend.native.flat import Find, Key, Scope, Site
-from p4nic.backend.native.layout import Packing
+from p4nic.backend.native.layout import MAX_WIDTH, Packing
 from p4nic.errors import UnsupportedError
 from p4nic.ir import ops
 from p4nic.ir.ops import Operand
@@ -62,6 +63,10 @@ class StateWriter:
         packing = self.keys[table.name]
         words: list[list[str]] = [[] for _ in range(packing.size // 8)]
         for key, member in zip(table.keys, packing.members, strict=True):
+            if key.width > MAX_WIDTH or wide.is_needed(out, (key.operand,), scope):
+                for i, text in wide.key_words(out, key, scope):
+                    words[member.offset // 8 + i].append(f"{text} << {member.offset % 8 * 8}")
+                continue
             text = out.unsigned(key.operand, key.width, scope)
             if key.mask is not None:
                 text = f"({text} & {literal(key.mask)})"
@@ -282,17 +287,18 @@ class StateWriter:
             case ops.Digest(digest, values):
                 widths = [w for _, w in self.program.digests[digest].fields]
                 self.for_real()
-                made = f"digest_make(w, {self.numbers.digests[digest]}, {len(values)})"
-                self._message(
-                    made, [self.out.unsigned(v, w, scope) for v, w in zip(values, widths, strict=True)]
-                )
+                parts = [
+                    p for v, w in zip(values, widths, strict=True) for p in wide.pieces(self.out, v, w, scope)
+                ]
+                self._message(f"digest_make(w, {self.numbers.digests[digest]}, {len(parts)})", parts)
             case ops.LogMessage(text, values):
                 self.for_real()
-                signs = "".join("-" if self.out.bound(v, scope) is None else "+" for v in values)
-                made = f"event_make(w, 1, {self._text(text, op, signs)}, {len(values)})"
-                self._message(made, [self.out.read(v, scope) for v in values])
+                shown = [wide.shown(self.out, v, scope) for v in values]
+                signs = "".join(sign for sign, _ in shown)
+                made = f"event_make(w, 1, {self._text(text, op, signs)}, {len(signs)})"
+                self._message(made, [part for _, parts in shown for part in parts])
             case ops.Assert(cond, text):
-                self.out.line(f"if (!{self.out.read(cond, scope)}) {{")
+                self.out.line(f"if (!{self.out.truth(cond, scope)}) {{")
                 self.for_real()
                 self.out.line("    w->statistics[STAT_ASSERT_FAILED]++;")
                 self.out.line(f"    (void)event_make(w, 2, {self._text(text, op)}, 0);")
@@ -346,7 +352,7 @@ class StateWriter:
         out.line("        effects_flush(w, p);")
         if scope.params:
             # Learning may write over the entry this action runs for, whose arguments it may still read.
-            held = out.fresh(f"u64[{Packing('', list(scope.params.values())).size // 8}]")
+            held = out.fresh(f"u64[{Packing(list(scope.params.values())).size // 8}]")
             out.line(f"        memcpy({held}, a{n}, sizeof {held});")
             out.line(f"        a{n} = (const u8 *){held};")
         out.line(f"        note_learned(w, {table}, h{n}, {done});")
@@ -464,7 +470,7 @@ class StateWriter:
                 text = f"(i128)((i128)({text} << {128 - spec.width}) >> {128 - spec.width})"
             out.store(op.dst, text, None if spec.signed else spec.width, scope, effect=True)
             return
-        value = f"(u128){out.read(op.src, scope)}"
+        value = f"(u128){wide.low(out, op.src, scope)}"
         if isinstance(op, ops.RegisterAdd):
             value = f"({array}.cells[{at}] ^ {array}.initial) + {value}"
         out.line(f"if ({at} < {array}.size)")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never, final
 
+from p4nic.backend.native import wide
 from p4nic.backend.native.flat import Scope
 from p4nic.backend.native.layout import MAX_WIDTH, c_type, storage
 from p4nic.backend.native.variables import Variable, Variables
@@ -47,6 +48,8 @@ def literal(value: int) -> str:
 def wrapped(text: str, width: int, signed: bool, bound: int | None) -> str:
     """`text` reduced to a width; as it is where it is known to need at most `bound` bits, unsigned."""
     kind = c_type(width, signed)
+    if width > MAX_WIDTH:
+        return text  # made by `wide`, which has done it
     if bound is not None and bound <= width - signed:
         return f"({kind})({text})"
     size = 8 * storage(width)
@@ -88,7 +91,24 @@ class Writer:
     # --- reading ---
 
     def read(self, operand: Operand, scope: Scope) -> str:
-        """The operand as a C expression of its own type."""
+        """The operand as a C integer of its own type. UnsupportedError if that has too many bits, which all
+        instructions that P4 lets have such operands ask for themselves."""
+        width = self.shape(operand, scope)[0]
+        if width > MAX_WIDTH:
+            raise UnsupportedError(
+                f"the native backend takes no value of {width} bits as an index, an amount or a number of "
+                f"something; use --backend interp"
+            )
+        return self.raw(operand, scope)
+
+    def truth(self, operand: Operand, scope: Scope) -> str:
+        """The operand as a C condition."""
+        if wide.is_needed(self, (operand,), scope):
+            return wide.truth(self, operand, scope)
+        return self.read(operand, scope)
+
+    def raw(self, operand: Operand, scope: Scope) -> str:
+        """The operand as a C expression of its own type, which may be a struct (`wide`)."""
         v = self.v
         match operand:
             case Const(value, width, signed):
@@ -105,7 +125,9 @@ class Writer:
                 bits = [v.valid(m).name for m in v.members(name)]
                 return f"({' | '.join(bits)})" if bits else "0u"
             case StackRef(stack, index, field):
-                return self._pick(stack, index, [v.of_field(e, field).name for e in v.elements(stack)], scope)
+                held = [v.of_field(e, field) for e in v.elements(stack)]
+                none = wide.zero(held[0].type) if held and held[0].type.startswith("wide") else "0u"
+                return self._pick(stack, index, [x.name for x in held], scope, none)
             case StackValid(stack, index):
                 return self._pick(stack, index, [v.valid(e).name for e in v.elements(stack)], scope)
             case PacketLength():
@@ -128,9 +150,11 @@ class Writer:
         self.line(f"{name} = {text};")
         return name
 
-    def _pick(self, stack: str, index: Operand | str, names: list[str], scope: Scope) -> str:
+    def _pick(
+        self, stack: str, index: Operand | str, names: list[str], scope: Scope, none: str = "0u"
+    ) -> str:
         at = self.index(stack, index, scope)
-        text = "0u"
+        text = none
         for i, name in reversed(list(enumerate(names))):
             text = f"{at} == {i} ? {name} : {text}"
         return f"({text})"
@@ -165,6 +189,8 @@ class Writer:
 
     def unsigned(self, operand: Operand, width: int, scope: Scope) -> str:
         """The operand as exactly `width` bits, for keys, hashes and the wire."""
+        if width > MAX_WIDTH or wide.is_needed(self, (operand,), scope):
+            return wide.unsigned_text(self, operand, width, scope)
         return wrapped(self.read(operand, scope), width, False, self.bound(operand, scope))
 
     def ring(self, operand: Operand, width: int, scope: Scope) -> str:
@@ -177,6 +203,8 @@ class Writer:
     def store(self, dst: Place, text: str, bound: int | None, scope: Scope, effect: bool = False) -> None:
         """dst = text, wrapped to dst. `effect`: evaluated even if dst's header is invalid or dst is dead."""
         width, signed = self.shape(dst, scope)
+        if width > MAX_WIDTH and not text.startswith(c_type(width)):
+            text, effect = wide.widened(self, text, bound, width, signed), False
         value = wrapped(text, width, signed, bound)
         if effect:
             name = self.fresh(c_type(width, signed))
@@ -210,6 +238,8 @@ class Writer:
         known = self._certain(op, a, b, scope)
         if known is not None:
             return str(int(known))
+        if wide.is_needed(self, (a, b), scope) or wide.is_mixed(self, a, b, scope):
+            return wide.compare(self, op, a, b, scope)
         bounds = self.bound(a, scope), self.bound(b, scope)
         if None not in bounds:
             width = max(w for w in bounds if w is not None)
@@ -243,15 +273,25 @@ class Writer:
         for operand in (a, b):
             bound = self.bound(operand, scope)
             widths.append(self.shape(operand, scope)[0] or 64 if bound is None else bound + 1)
-        if max(widths) > MAX_WIDTH:
-            raise UnsupportedError(
-                "the native backend does not mix signed operands with unsigned ones of 128 bits; use "
-                "--backend interp"
-            )
         return "i64" if max(widths) <= 63 else "i128"
 
+    def is_wide(self, op: ops.Binary, scope: Scope) -> bool:
+        """Whether the exact result needs more than C's integers."""
+        if wide.is_needed(self, (op.dst, op.a, op.b), scope):
+            return True
+        match op.op:
+            case "div" | "mod":
+                return wide.is_mixed(self, op.a, op.b, scope)
+            case "sat_add" | "sat_sub":
+                bounds = [self.bound(o, scope) for o in (op.a, op.b)]
+                width, signed = self.shape(op.dst, scope)
+                size = max(width, *(self.shape(o, scope)[0] for o in (op.a, op.b)))
+                return size > 120 and (MAX_WIDTH in bounds if signed else None in bounds)
+            case _:
+                return False
+
     def binary(self, op: ops.Binary, scope: Scope) -> tuple[str, int | None]:
-        """(expression, bits it surely fits)."""
+        """(expression, bits it surely fits), if it is not `is_wide`."""
         width, signed = self.shape(op.dst, scope)
         a, b = op.a, op.b
         match op.op:
@@ -264,7 +304,7 @@ class Writer:
             case "eq" | "ne" | "lt" | "le" | "gt" | "ge":
                 return self.compare(op.op, a, b, scope), 1
             case "land" | "lor":
-                return f"{self.read(a, scope)} {'&&' if op.op == 'land' else '||'} {self.read(b, scope)}", 1
+                return f"{self.truth(a, scope)} {'&&' if op.op == 'land' else '||'} {self.truth(b, scope)}", 1
             case "div" | "mod":
                 return self._divide(op, scope)
             case "shl":
@@ -360,12 +400,6 @@ class Writer:
     def _saturate_wide(self, op: ops.Binary, width: int, signed: bool, scope: Scope) -> str:
         """Where the sum itself may not fit into 128 bits: then it lies beyond the end that `a` is nearer
         to."""
-        bounds = [self.bound(o, scope) for o in (op.a, op.b)]
-        if any(b == MAX_WIDTH for b in bounds) if signed else None in bounds:
-            raise UnsupportedError(
-                f"{op.source}: the native backend saturates signed and unsigned numbers together only up to "
-                f"120 bits; use --backend interp"
-            )
         kind = "i128" if signed else "u128"
         a, total, over = self.fresh(kind), self.fresh(kind), self.fresh("u32")
         verb = "add" if op.op == "sat_add" else "sub"

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from p4nic.backend.native.expr import literal
 from p4nic.backend.native.flat import Item
 from p4nic.backend.native.flow import Analysis
+from p4nic.backend.native.layout import MAX_WIDTH
 from p4nic.backend.native.variables import Variable, Variables
 from p4nic.bits import mask
 from p4nic.ir import ops
@@ -46,7 +47,7 @@ def known(
 
     start = 0
     for bit in by_bit:
-        if tracked >> bit & 1:
+        if tracked >> bit & 1 and not by_bit[bit].type.startswith("wide"):
             start |= 1 << number((bit, 0))
     for at, item in enumerate(items):
         fact = _told(v, item, tracked, context)
@@ -91,6 +92,8 @@ def _told(v: Variables, item: Item, tracked: int, context: int) -> tuple[int, in
         dst, width = v.temp(item.scope.prefix, op.dst), op.dst.width
         if op.dst.signed:
             return None
+    if width > MAX_WIDTH:
+        return None
     if not tracked >> dst.bit & 1:
         return None
     match op.src:

@@ -59,7 +59,8 @@ class Analysis:
         v = self.v
         match operand:
             case Ref(header, field):
-                return 1 << v.of_field(header, field).bit
+                found = 1 << v.of_field(header, field).bit
+                return found | 1 << v.length(header).bit if v.is_varbit(operand) else found
             case Temp():
                 return 1 << v.temp(scope.prefix, operand).bit
             case Valid(name):
@@ -82,6 +83,8 @@ class Analysis:
                 return Effect(0, bit, bit)
             case Ref(header, field):
                 bit = 1 << v.of_field(header, field).bit
+                if v.is_varbit(place):
+                    bit |= 1 << v.length(header).bit
                 if header in v.metadata:
                     return Effect(0, bit, bit)
                 return Effect(1 << v.valid(header).bit, 0, bit)

@@ -15,10 +15,11 @@ from typing import Any, final
 
 from p4nic.backend.api import DigestMessage
 from p4nic.backend.native.measuring import in_c
-from p4nic.backend.native.messages import DIGEST, decode, log_message
+from p4nic.backend.native.messages import DIGEST, decode, digest_message, log_message
 from p4nic.backend.native.workers import Workers
 from p4nic.backend.wires import ForwardingMessage, SentFrame, Wire, WireCounters, WireGone
 from p4nic.errors import ErrorKind, PortError, StateError
+from p4nic.ir.program import DigestList
 
 KINDS = {"packet": 0, "tap": 1, "pcap": 2, "memory": 3}
 LOST = (
@@ -52,15 +53,15 @@ class _Frames:
 
 @final
 class NativeForwarding:
-    """The ports of one engine. `names`: digests by number; `texts`: log messages; `reasons`: of drops."""
+    """The ports of one engine. `digests`: by number; `texts`: log messages; `reasons`: of drops."""
 
     def __init__(
-        self, library: tuple[Any, Any, Any], workers: Workers, names: Sequence[str], texts: Sequence[str],
-        reasons: Sequence[str],
+        self, library: tuple[Any, Any, Any], workers: Workers, digests: Sequence[DigestList],
+        texts: Sequence[str], reasons: Sequence[str],
     ) -> None:  # fmt: skip
         self._ffi, self._lib, self._engine = library
         self._workers = workers
-        self._names, self._texts, self._reasons = names, texts, reasons
+        self._digest_lists, self._texts, self._reasons = digests, texts, reasons
         self._kept: dict[int, Any] = {}
 
     def notify_fileno(self) -> int:
@@ -143,7 +144,7 @@ class NativeForwarding:
         found = []
         for kind, number, values in decode(array("Q", data)):
             if kind == DIGEST:
-                found.append(DigestMessage(self._names[number], values))
+                found.append(digest_message(self._digest_lists[number], values))
             else:
                 log_message(_log, kind, self._texts[number], values)
         return found

@@ -11,19 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from p4nic.errors import UnsupportedError
-
 MAX_WIDTH = 128
-"""Bits of the widest integer the emitted C computes with."""
+"""Bits of the widest integer C has; wider values are arrays of words."""
 
 
 def storage(width: int) -> int:
-    """Bytes of the C integer that holds `width` bits."""
+    """Bytes of the C type that holds `width` bits."""
+    if width > MAX_WIDTH:
+        return (width + 63) // 64 * 8
     return next(size for size in (1, 2, 4, 8, 16) if width <= 8 * size)
 
 
 def c_type(width: int, signed: bool = False) -> str:
-    """The C integer that holds `width` bits."""
+    """The C integer that holds `width` bits; beyond, a struct of words, whatever the sign (`wide`)."""
+    if width > MAX_WIDTH:
+        return f"wide{8 * storage(width)}"
     return f"{'i' if signed else 'u'}{8 * storage(width)}"
 
 
@@ -39,17 +41,10 @@ class Member:
 
 @final
 class Packing:
-    """A struct of unsigned integers. `members` are in the order of the values, not of memory."""
+    """A struct of unsigned values. `members` are in the order of the values, not of memory."""
 
-    def __init__(self, what: str, fields: Sequence[tuple[str, int]]) -> None:
+    def __init__(self, fields: Sequence[tuple[str, int]]) -> None:
         """`fields`: (name, width)."""
-        for name, width in fields:
-            if width > MAX_WIDTH:
-                raise UnsupportedError(
-                    f"the native backend holds at most {MAX_WIDTH} bits in one value, and {what} has "
-                    f"{name} with "
-                    f"{width}; use --backend interp"
-                )
         order = sorted(range(len(fields)), key=lambda i: -storage(fields[i][1]))
         at = 0
         offsets = [0] * len(fields)
@@ -60,15 +55,18 @@ class Packing:
         self.order = order
         self.members = tuple(Member(f"f{i}", w, offsets[i]) for i, (_, w) in enumerate(fields))
         codes = "".join(
-            "BH?I???Q"[storage(fields[i][1]) - 1] if storage(fields[i][1]) < 16 else "QQ" for i in order
+            "BH?I???Q"[storage(fields[i][1]) - 1]
+            if storage(fields[i][1]) < 16
+            else "Q" * (storage(fields[i][1]) // 8)
+            for i in order
         )
         self._struct = struct.Struct(f"<{codes}{self.size - at}x")
         self._plain = order == list(range(len(fields)))
-        self._wide = any(storage(w) == 16 for _, w in fields)
+        self._wide = any(storage(w) >= 16 for _, w in fields)
 
-    def __reduce__(self) -> tuple[type[Packing], tuple[str, list[tuple[str, int]]]]:
+    def __reduce__(self) -> tuple[type[Packing], tuple[list[tuple[str, int]]]]:
         """For `kept`: widths make it."""
-        return Packing, ("", [(m.name, m.width) for m in self.members])
+        return Packing, ([(m.name, m.width) for m in self.members],)
 
     def pack(self, values: Sequence[int]) -> bytes:
         """The values as they lie in memory."""

@@ -1,16 +1,18 @@
 """What became of packets, and what they tell the control plane and the log, decoded.
 
 In: the engine's reply to a burst, its event words: (kind << 32 | number), count, then two words for each
-value. Called by `pipeline` and `forwarding`.
+value, or for each 128 bits of a wider one, the lowest first. Called by `pipeline` and `forwarding`.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import struct
 from collections.abc import Iterator, Sequence
 
-from p4nic.backend.api import Outcome
+from p4nic.backend.api import DigestMessage, Outcome
+from p4nic.ir.program import DigestList
 
 DIGEST, LOG, ASSERT = range(3)
 _HEAD = struct.Struct("=II")
@@ -46,13 +48,37 @@ def decode(words: Sequence[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
         at += 2 + 2 * count
 
 
+def digest_message(digest: DigestList, pieces: tuple[int, ...]) -> DigestMessage:
+    """One message of a digest."""
+    if len(pieces) == len(digest.fields):
+        return DigestMessage(digest.name, pieces)
+    left = list(pieces)
+    values = []
+    for _, width in digest.fields:
+        size = max((width + 127) // 128, 1)
+        values.append(_joined(left[:size]))
+        del left[:size]
+    return DigestMessage(digest.name, tuple(values))
+
+
+def _joined(pieces: Sequence[int]) -> int:
+    return sum(piece << 128 * i for i, piece in enumerate(pieces))
+
+
 def log_message(log: logging.Logger, kind: int, told: str, values: tuple[int, ...]) -> None:
     """A log_msg, or an assertion that failed; `told` is "position NUL signs NUL text": a "-" for each value
-    that may be negative, which comes as 128 bits in two's complement."""
+    that may be negative, which comes in two's complement, a "+" for each other, and a "." for each further
+    128 bits of it."""
     source, signs, text = told.split("\0", 2)
     if kind == ASSERT:
         log.warning("assertion failed at %s: %s", source, text)
         return
-    for value, sign in zip(values, signs, strict=True):
-        text = text.replace("{}", str(value - (1 << 128) if sign == "-" and value >> 127 else value), 1)
+    at = 0
+    for part in re.findall(r"[+-]\.*", signs):
+        size = 128 * len(part)
+        value = _joined(values[at : at + len(part)])
+        at += len(part)
+        if part[0] == "-" and value >> (size - 1):
+            value -= 1 << size
+        text = text.replace("{}", str(value), 1)
     log.info("%s (%s)", text, source)

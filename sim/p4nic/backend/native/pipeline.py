@@ -32,7 +32,7 @@ from p4nic.backend.native import compiler
 from p4nic.backend.native.described import MAX_PROFILES, Numbers, Unit
 from p4nic.backend.native.forwarding import NativeForwarding
 from p4nic.backend.native.measuring import LATENCY_STEPS, MAX_ROUNDS, Frames, Timing, in_c, timing
-from p4nic.backend.native.messages import DIGEST, decode, decode_outcomes, log_message
+from p4nic.backend.native.messages import DIGEST, decode, decode_outcomes, digest_message, log_message
 from p4nic.backend.native.meters import Meters
 from p4nic.backend.native.rows import Rows
 from p4nic.backend.native.tables import NativeTable, value_and_mask
@@ -75,7 +75,7 @@ class NativePipeline:
         library_ = (self._ffi, self._lib, self._engine)
         self.workers = Workers(library_)
         self.forwarding = NativeForwarding(
-            library_, self.workers, list(program.digests), unit.messages, unit.reasons
+            library_, self.workers, list(program.digests.values()), unit.messages, unit.reasons
         )
         self._start_arrays()
         self._tables = self._start_tables()
@@ -206,10 +206,10 @@ class NativePipeline:
         events = self._lib.p4_events(self._engine, words)
         if not words[0]:
             return
-        names = list(self.program.digests)
+        digests = list(self.program.digests.values())
         for kind, number, values in decode(self._ffi.unpack(events, words[0])):
             if kind == DIGEST:
-                self._digests.append(DigestMessage(names[number], values))
+                self._digests.append(digest_message(digests[number], values))
             else:
                 log_message(_log, kind, self._unit.messages[number], values)
         self._lib.p4_clear_messages(self._engine)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import final
 
-from p4nic.backend.native import emit_headers
+from p4nic.backend.native import emit_headers, wide
 from p4nic.backend.native.arch import REASON_MACROS, Arch
 from p4nic.backend.native.arch_pna import PnaArch
 from p4nic.backend.native.arch_psa import PsaArch
@@ -24,7 +24,7 @@ from p4nic.backend.native.emit_flow import BodyWriter
 from p4nic.backend.native.emit_state import prefix_key
 from p4nic.backend.native.flat import Flattener, Hook, Site
 from p4nic.backend.native.flow import Analysis
-from p4nic.backend.native.layout import Packing, c_type, storage
+from p4nic.backend.native.layout import MAX_WIDTH, Packing, c_type, storage
 from p4nic.backend.native.variables import Variable, Variables
 from p4nic.errors import UnsupportedError
 from p4nic.ir import ops
@@ -38,13 +38,19 @@ SUSPEND_SIZE = 8192
 
 
 def table_layout(program: Program, table: Table, actions: Mapping[str, Packing]) -> TableLayout:
-    key = Packing(f"the key of table {table.name}", [(k.name, k.width) for k in table.keys])
+    key = Packing([(k.name, k.width) for k in table.keys])
     if key.size > MAX_KEY_BYTES:
         raise UnsupportedError(
             f"the key of table {table.name} takes {key.size} bytes, more than the {MAX_KEY_BYTES} of "
             f"the native "
             f"backend; use --backend interp"
         )
+    for k in table.keys:
+        if k.width > MAX_WIDTH and k.kind in ("lpm", "range"):
+            raise UnsupportedError(
+                f"the table {table.name} has a {k.kind} key of {k.width} bits, more than the native "
+                f"backend's {MAX_WIDTH}; use --backend interp"
+            )
     names = [r.action for r in table.actions] + [table.default.action]
     args = max([actions[name].size for name in names] + [8 if table.implementation is not None else 0])
     ranges = tuple(i for i, k in enumerate(table.keys) if k.kind == "range")
@@ -76,8 +82,7 @@ class _Builder:
         self.program = program
         self.sizes = table_sizes
         self.actions = {
-            name: Packing(f"action {name}", [(p.name, p.width) for p in a.params])
-            for name, a in program.actions.items()
+            name: Packing([(p.name, p.width) for p in a.params]) for name, a in program.actions.items()
         }
         self.resident: list[Variable] = []
         self.hashed: frozenset[str] = frozenset()
@@ -148,6 +153,7 @@ class _Builder:
         ]
         lines += self._sizes(arch, flat, body)
         lines += ['#include "p4nic_packet.h"', ""]
+        types_at = len(lines)
         for name, packing in self.actions.items():
             lines += [f"/* arguments of {_comment(name)} */", *packing.declare(f"args_{self._action(name)}")]
         for number, (name, layout) in enumerate(self.tables.items()):
@@ -160,6 +166,7 @@ class _Builder:
         lines += [f'#include "{arch.header}"', ""]
         lines += self._step(flat, body)
         lines += self._tables_start()
+        lines[types_at:types_at] = wide.types("\n".join(lines))
         return "\n".join([*lines, '#include "p4nic_api.h"']) + "\n"
 
     def _action(self, name: str) -> int:
@@ -299,13 +306,16 @@ class _Builder:
         ]  # fmt: skip
         names = {x.name for x in self.resident}
         local = [x for x in body.v.all() if x.name in words and x.name not in names]
-        lines += [f"    {x.type} {x.name} UNUSED = 0;" for x in local]
+        lines += [f"    {x.type} {x.name} UNUSED = {wide.initial(x.type)};" for x in local]
         for kind, name in body.out.scratch:
             size = re.fullmatch(r"(\w+)(\[\d+\])", kind)
             lines.append(
-                f"    {size[1]} {name}{size[2]} UNUSED;" if size else f"    {kind} {name} UNUSED = 0;"
+                f"    {size[1]} {name}{size[2]} UNUSED;"
+                if size
+                else f"    {kind} {name} UNUSED = {wide.initial(kind)};"
             )
-        lines += [f"    {c_type(width)} {name} UNUSED = 0;" for name, width in flat.bound]
+        bound = [(c_type(width), name) for name, width in flat.bound]
+        lines += [f"    {kind} {name} UNUSED = {wide.initial(kind)};" for kind, name in bound]
         for site in flat.sites:
             lines += self._site_variables(site, body)
         return [*lines, *body.lines, "}", ""]

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import final
 
 from p4nic.backend.native.flat import Bind, FlatOp, Item, Key
-from p4nic.backend.native.layout import MAX_WIDTH, c_type
-from p4nic.errors import UnsupportedError
+from p4nic.backend.native.layout import c_type
 from p4nic.ir import ops, walk
 from p4nic.ir.ops import Operand, Ref, StackRef
 from p4nic.ir.program import Program
@@ -146,20 +145,11 @@ class Variables:
                 for f in t.fields
                 if (self._root(h), f.name) in by_group
             }
-        for header, field in sorted(self._read | self._written):
-            found = self.types[header].field(field)
-            if found is None or (found.width <= MAX_WIDTH and not found.varbit):
-                continue
-            if (header, field) in self._written or found.varbit:
-                raise UnsupportedError(
-                    f"the native backend does not compute with the "
-                    f"{'varbit' if found.varbit else 'wide'} field "
-                    f"{header}.{field} of {found.width} bits; use --backend interp"
-                )
-            raise UnsupportedError(
-                f"the native backend holds at most {MAX_WIDTH} bits in one value, and {header}.{field} has "
-                f"{found.width}; use --backend interp"
-            )
+        # A varbit that is written may have another length than it came with: nothing is where it was.
+        for header in self.types:
+            varbit = self.varbit(header)
+            if varbit is not None and (header, varbit.name) in self._written:
+                self._need_all(header)
 
     # --- questions ---
 
@@ -213,6 +203,9 @@ class Variables:
     def varbit(self, header: str) -> Field | None:
         return next((f for f in self.types[header].fields if f.varbit), None)
 
+    def is_varbit(self, operand: Operand) -> bool:
+        return isinstance(operand, Ref) and self.field(operand.header, operand.field).varbit
+
     # --- variables ---
 
     def get(self, key: VarKey, width: int = 1, signed: bool = False) -> Variable:
@@ -245,11 +238,6 @@ class Variables:
         return self.get(("next", stack), 32)
 
     def temp(self, prefix: str, temp: ops.Temp) -> Variable:
-        if temp.width > MAX_WIDTH:
-            raise UnsupportedError(
-                f"the native backend holds at most {MAX_WIDTH} bits in one value, and an expression needs "
-                f"{temp.width}; use --backend interp"
-            )
         return self.get(("temp", prefix, temp.name), temp.width, temp.signed)
 
     def last(self, what: str) -> Variable:
@@ -259,7 +247,7 @@ class Variables:
         """All variables of a header, the same order for headers that are copied to each other."""
         found = [self.of_field(header, f.name) for f in self.held(header)]
         if header in self.metadata:
-            return found
+            return [*found, self.length(header)] if self.varbit(header) is not None else found
         found.append(self.valid(header))
         if self.keeps_origin(header):
             found.append(self.origin(header))

@@ -10,6 +10,7 @@ import argparse
 import datetime
 import multiprocessing
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -55,12 +56,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(line)
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     compiler = version(binaries["p4c-bm2-ss"])
-    facts = report.Facts(compiler, date, settings.engines, args.packets, args.optimise)
+    facts = report.Facts(compiler, _commit(), date, settings.engines, args.packets, args.optimise)
     if args.out is not None:
         args.out.write_text(report.page(results, facts), encoding="utf-8")
     if args.junit is not None:
         args.junit.write_text(document([_case(result) for result in results]), encoding="utf-8")
     return 1 if any(result.verdict == "failed" for result in results) else 0
+
+
+def _commit() -> str:
+    """The commit this runs from, "with changes" if the files are not its."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty= with changes"]
+    return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -16,9 +16,10 @@ _MOST_NAMES = 12
 @final
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the page says about the run."""
+    """What the page says about the run. `commit`: p4nic's; "" where nobody knows."""
 
     p4c: str
+    commit: str
     date: str
     engines: tuple[str, ...]
     packets: int
@@ -63,7 +64,8 @@ def _head(facts: Facts) -> list[str]:
         "",
         "Written by `make conformance P4C=<checkout of p4c with built binaries>`; do not edit. Nothing",
         "of p4c is in this repository.",
-        f"p4c {facts.p4c}; run on {facts.date}; engines {', '.join(facts.engines)}; the native",
+        f"p4c {facts.p4c}; p4nic at commit {facts.commit or 'unknown'};",
+        f"run on {facts.date}; engines {', '.join(facts.engines)}; the native",
         f'engine\'s C compiled with -O{facts.optimise} (-O2 as shipped; `ARGS="--optimise 0"` saves time).',
         "",
         "*passed*: as p4c's test says. *known*: the expectation is wrong, the evidence is below.",

@@ -164,7 +164,6 @@ def v1model(
 
 
 NOT_NATIVE = (
-    "--semantics dpdk runs on the interpreter only",
     "outside of an action of a learner",
     "is used outside of its table's actions",
     "a run-time error number in verify",

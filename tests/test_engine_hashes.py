@@ -171,6 +171,18 @@ def test_invalid_headers_are_zeros_or_left_out(
         assert header_hash(backend, skip_invalid, *parsed) == zlib.crc32(whole), text
 
 
+def test_round_robin_counts_a_packet_that_divides_by_zero(backend: Backend) -> None:
+    modulus = header_type("byte_t", value=8)
+    code: list[Op] = [
+        Extract("by"),
+        Hash(m("h"), "round_robin", (), modulus=Ref("by", "value")),
+        Transmit(m("h")),
+    ]
+    built = swx(code, metadata={"h": 16}, types=[modulus], headers={"by": "byte_t"})
+    running = pipeline(backend, built)
+    assert [one(running, bytes([by])).sent[0][0] for by in (5, 0, 5, 0, 5)] == [0, 0, 2, 0, 4]
+
+
 def test_round_robin_counts_per_place_and_goes_on_under_a_trace(backend: Backend) -> None:
     code: list[Op] = [Hash(m("h"), "round_robin", ()), Transmit(m("h"))]
     running = pipeline(backend, swx(code, metadata={"h": 32}))

@@ -5,6 +5,7 @@ native              one of the following for each program, drawn from MIX by its
 native-O0 to -O3    compiled with that optimisation; as it is used: native-O2
 …-far               the same, where a packet waits at every table, as it does at large ones
 …-large             and every table has what only large ones get (bitmaps of masks, tries, their arrays)
+…+dpdk              any of them, the interpreter too, under `--semantics dpdk`: one program in ten
 native-sanitized    under AddressSanitizer and UndefinedBehaviorSanitizer (preload them: see `sanitizers`)
 
 Most programs are compiled with -O0: a second each, where -O1 takes two and -O2 and -O3 take four.
@@ -13,11 +14,11 @@ Most programs are compiled with -O0: a second each, where -O1 takes two and -O2 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from conformance.engine_fuzz.draw import Draw
-from p4nic.backend.api import Backend, Options
+from p4nic.backend.api import Backend, Options, Pipeline, Semantics
 from p4nic.backend.interp import InterpreterBackend
 from p4nic.backend.native import NativePipeline, compiler, emit
 from p4nic.ccompiler import CompilerError
@@ -50,6 +51,19 @@ class Native:
         return NativePipeline(program, options, unit, library)
 
 
+@final
+@dataclass(slots=True)
+class Padded:
+    """An engine under `--semantics dpdk`."""
+
+    name: str
+    engine: Backend
+
+    def build(self, program: Program, options: Options) -> Pipeline:
+        return self.engine.build(program, replace(options, semantics=Semantics.DPDK))
+
+
+DPDK = "+dpdk"
 _FAR = ("-DFAR_BYTES=0",)
 _LARGE = (*_FAR, "-DBITMAP_GROUPS=0", "-DLPM_GROUPS=0", "-DLPM_MANY=2", "-DLPM_MORE=4", "-DLPM_REMEMBERED=1")
 _FLAGS: dict[str, tuple[str, ...]] = {
@@ -68,11 +82,14 @@ __all__ = ["MIX", "NAMES", "SANITIZE", "CompilerError", "Native", "drawn", "engi
 def drawn(names: Sequence[str], seed: int | str) -> tuple[str, ...]:
     """With "native" replaced by what the seed draws."""
     draw = Draw(f"engine {seed}")
-    return tuple(draw.weighted(MIX) if name == "native" else name for name in names)
+    suffix = DPDK if draw.chance(0.1) else ""
+    return tuple((draw.weighted(MIX) if name == "native" else name) + suffix for name in names)
 
 
 def engine(name: str) -> Backend:
     """InputError for a name that is none."""
+    if name.endswith(DPDK):
+        return Padded(name, engine(name.removesuffix(DPDK)))
     if name == "interp":
         return InterpreterBackend()
     if name not in NAMES:

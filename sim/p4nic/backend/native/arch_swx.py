@@ -89,13 +89,14 @@ class SwxArch:
     def finished(self, out: Writer) -> None:
         if self.requests:
             out.line("if (p->mirrored || p->recirculated) {")
-            out.line("    finish_frame(p, olen, pos);")
+            out.line(f"    finish_{'padded' if out.v.padded else 'frame'}(p, olen, pos);")
             for line in save(self._metadata(out.v)):
                 out.line(f"    {line}")
             out.line("    return ST_REQUESTS;")
             out.line("}")
         drop_without_port(out)
-        out.line(f"finish_{'verbatim' if out.v.only_verbatim else 'frame'}(p, olen, pos);")
+        way = "padded" if out.v.padded else "verbatim" if out.v.only_verbatim else "frame"
+        out.line(f"finish_{way}(p, olen, pos);")
         out.line("return ST_SENT;")
 
     def helpers(self, v: Variables, saved: set[str]) -> list[str]:

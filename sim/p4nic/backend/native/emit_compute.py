@@ -106,18 +106,19 @@ def hash_text(
         return _hash_of_pieces(out, function, inputs, widths, with_payload, skip_invalid, scope)
     if function == "csum16" and not host_order and not (with_payload and byte_count(sum(widths)) % 2):
         total = words_sum(out, inputs, widths, scope)
-        payload = (
-            " + sum_words((struct piece){data + pos, len - pos}, (struct piece){NULL, 0})"
-            if with_payload
-            else ""
-        )
+        payload = f" + sum_words({_payload(out)}, (struct piece){{NULL, 0}})" if with_payload else ""
         return f"(u64)(fold_sum({total}{payload}) ^ 0xffffu)"
     size = sum(byte_count(w) for w in widths) if host_order else byte_count(sum(widths))
     buffer = out.fresh(f"u8[{max(size, 1)}]")
     fill = _fill_host_order if host_order else _fill
     fill(out, buffer, inputs, widths, scope)
-    payload = "(struct piece){data + pos, len - pos}" if with_payload else "(struct piece){NULL, 0}"
+    payload = _payload(out) if with_payload else "(struct piece){NULL, 0}"
     return f"hash_{function}((struct piece){{{buffer}, {size}}}, {payload})"
+
+
+def _payload(out: Writer) -> str:
+    """What no header was extracted from."""
+    return "padded_rest(data, len, pos)" if out.v.padded else "(struct piece){data + pos, len - pos}"
 
 
 def _leaves_gaps(out: Writer, function: str, inputs: tuple[Operand, ...], widths: Sequence[int]) -> bool:
@@ -163,7 +164,7 @@ def _hash_of_pieces(
         out.line(f"    {put}")
         out.line(f"    {at} += {bits};")
         out.line("}")
-    payload = "(struct piece){data + pos, len - pos}" if with_payload else "(struct piece){NULL, 0}"
+    payload = _payload(out) if with_payload else "(struct piece){NULL, 0}"
     return f"hash_{function}((struct piece){{{buffer}, ({at} + 7) / 8}}, {payload})"
 
 
@@ -247,6 +248,10 @@ def hash_(
         if isinstance(op.modulus, Const):
             text = f"{text} % {out.read(op.modulus, scope)}" if op.modulus.value else f"{text} * 0u"
         else:
+            if op.algorithm == "round_robin":  # it counts this packet even if it divides by 0
+                held = out.fresh("u64")
+                out.line(f"{held} = {text};")
+                text = held
             divisor = out.fresh("u64")
             out.line(f"{divisor} = (u64){out.read(op.modulus, scope)};")
             text = f"({divisor} ? {text} % {divisor} : 0u)"

@@ -137,6 +137,9 @@ def _extract_one(out: Writer, header: str, op: ops.Extract, scope: Scope) -> Non
     type_ = v.types[header]
     fixed = fixed_bits(type_) // 8
     limit = sum(f.width for f in type_.fields if f.varbit)
+    if v.padded:
+        _extract_padded(out, header, op, scope)
+        return
     if op.varbit_bits is None:
         fail(out, "PacketTooShort", scope, f"len - pos < {fixed}u")
         _fill(out, header, "(data + pos)", "pos + 1")
@@ -156,21 +159,52 @@ def _extract_one(out: Writer, header: str, op: ops.Extract, scope: Scope) -> Non
     out.line(f"pos += {fixed} + (u32)({length} >> 3);")
 
 
+def _extract_padded(out: Writer, header: str, op: ops.Extract, scope: Scope) -> None:
+    """The same where a frame reads as zeros behind its end."""
+    v = out.v
+    fixed = fixed_bits(v.types[header]) // 8
+    limit = sum(f.width for f in v.types[header].fields if f.varbit)
+    bits, size = "0", str(fixed)
+    if op.varbit_bits is not None:
+        length, bits = out.fresh("i64"), out.fresh("u32")
+        out.line(f"{length} = (i64){out.read(op.varbit_bits, scope)};")
+        fail(out, "ParserInvalidArgument", scope, f"{length} & 7 || {length} < 0")
+        fail(out, "PacketTooShort", scope, f"{length} > (i64)1 << 32")
+        fail(out, "HeaderTooShort", scope, f"{length} > {limit}")
+        out.line(f"{bits} = (u32){length};")
+        size = f"{fixed} + ({bits} >> 3)"
+    taken = out.fresh(f"u8[{max(fixed + limit // 8, 1)}]")
+    out.line(f"padded_take({taken}, data, len, pos, {size});")
+    _fill(out, header, taken, "pos + 1", bits)
+    if limit:
+        out.set(v.length(header), f"{bits} >> 3")
+    out.line(f"pos = padded_after(pos, {size});")
+
+
+def _ahead(out: Writer, scope: Scope, bits: int) -> str:
+    """A C pointer to the next bits; the parser stops if they are not there."""
+    if not out.v.padded:
+        fail(out, "PacketTooShort", scope, f"8 * (u64)(len - pos) < {bits}u")
+        return "data + pos"
+    taken = out.fresh(f"u8[{max(byte_count(bits), 1)}]")
+    out.line(f"padded_take({taken}, data, len, pos, {byte_count(bits)});")
+    return taken
+
+
 def lookahead(out: Writer, op: ops.Lookahead, scope: Scope) -> None:
     v = out.v
     if isinstance(op.dst, str):
-        bits = v.types[op.dst].width
-        fail(out, "PacketTooShort", scope, f"8 * (u64)(len - pos) < {op.offset + bits}u")
+        ahead = _ahead(out, scope, op.offset + v.types[op.dst].width)
         if op.offset % 8 == 0:
-            _fill(out, op.dst, f"(data + pos + {op.offset // 8})", f"pos + {op.offset // 8 + 1}")
+            _fill(out, op.dst, f"({ahead} + {op.offset // 8})", f"pos + {op.offset // 8 + 1}")
         else:
             for field, at in placed(v.types[op.dst]):
                 if field.width > MAX_WIDTH or field.varbit:
                     size = "0" if field.varbit else str(field.width)
-                    text = _loaded(out, field, op.offset + at, "(data + pos)", size)
+                    text = _loaded(out, field, op.offset + at, f"({ahead})", size)
                     out.set(v.of_field(op.dst, field.name), text)
                     continue
-                text = f"get_bits(data + pos, {op.offset + at}, {field.width})"
+                text = f"get_bits({ahead}, {op.offset + at}, {field.width})"
                 out.set(v.of_field(op.dst, field.name), wrapped(text, field.width, field.signed, field.width))
             out.set(v.valid(op.dst), "1")
         if v.varbit(op.dst) is not None:
@@ -179,20 +213,23 @@ def lookahead(out: Writer, op: ops.Lookahead, scope: Scope) -> None:
             clear(out, rival)
         return
     width, _ = out.shape(op.dst, scope)
-    fail(out, "PacketTooShort", scope, f"8 * (u64)(len - pos) < {op.offset + width}u")
+    ahead = _ahead(out, scope, op.offset + width)
     if width > MAX_WIDTH:
         n = wide.words(width)
         found = out.fresh(f"u64[{n}]")
-        out.line(f"wide_load({found}, {n}, (data + pos), {op.offset}, {width});")
+        out.line(f"wide_load({found}, {n}, ({ahead}), {op.offset}, {width});")
         wide.store(out, op.dst, found, n, scope, effect=True)
         return
     field = Field("", width)
-    out.store(op.dst, load(field, op.offset, "(data + pos)"), width, scope, effect=True)
+    out.store(op.dst, load(field, op.offset, f"({ahead})"), width, scope, effect=True)
 
 
 def advance(out: Writer, bits: ops.Operand, scope: Scope) -> None:
     by = out.fresh("i64")
     out.line(f"{by} = (i64){out.read(bits, scope)};")
+    if out.v.padded:
+        out.line(f"pos = padded_after(pos, (u64){by} >> 3);")
+        return
     fail(out, "ParserInvalidArgument", scope, f"{by} & 7 || {by} < 0")
     fail(out, "PacketTooShort", scope, f"{by} > 8 * ((i64)len - (i64)pos)")
     out.line(f"pos += (u32)({by} >> 3);")
@@ -217,7 +254,10 @@ def emit(out: Writer, header: str) -> None:
         if v.only_verbatim:
             out.line(f"    p->moved |= {origin} != olen + 1;")
         out.line(f"    if ({origin})")
-        out.line(f"        memcpy(out + olen, data + {origin} - 1, {total});")
+        if v.padded:
+            out.line(f"        padded_take(out + olen, data, len, {origin} - 1, {total});")
+        else:
+            out.line(f"        memcpy(out + olen, data + {origin} - 1, {total});")
         out.line("    else")
         out.line(f"        memset(out + olen, 0, {total});")
     for line in _moved_stores(out, header) if _writes_behind(out, header) else _stores(out, header):

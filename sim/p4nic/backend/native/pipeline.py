@@ -25,7 +25,6 @@ from p4nic.backend.api import (
     Outcome,
     Pipeline,
     Replica,
-    Semantics,
     TraceEvent,
 )
 from p4nic.backend.native import compiler
@@ -465,8 +464,6 @@ class NativeBackend:
 
 def emit(program: Program, options: Options) -> Unit:
     """The C of a program, without compiling it; from the cache if the program is a known one."""
-    if options.semantics is Semantics.DPDK:
-        raise UnsupportedError("--semantics dpdk runs on the interpreter only: use --backend interp")
     if sys.byteorder != "little":
         raise UnsupportedError("the native backend needs a little-endian machine; use --backend interp")
     sizes = {t.name: table_size(options, t.name, t.size) for t in program.tables.values()}
@@ -474,7 +471,11 @@ def emit(program: Program, options: Options) -> Unit:
     def make() -> Unit:
         from p4nic.backend.native.unit import make_unit
 
-        return make_unit(program, sizes)
+        return make_unit(program, sizes, options.semantics)
 
     name = kept.name_of(program)
-    return make() if name is None else kept.made(Unit, kept.key("unit", [name, repr(sizes)]), make)
+    return (
+        make()
+        if name is None
+        else kept.made(Unit, kept.key("unit", [name, repr(sizes), options.semantics.value]), make)
+    )

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import final
 
+from p4nic.backend.api import Semantics
 from p4nic.backend.native import emit_headers, wide
 from p4nic.backend.native.arch import REASON_MACROS, Arch
 from p4nic.backend.native.arch_pna import PnaArch
@@ -71,15 +72,17 @@ def counts_entries(program: Program) -> bool:
     return any(counter.table is not None for counter in program.counters.values())
 
 
-def make_unit(program: Program, table_sizes: Mapping[str, int]) -> Unit:
+def make_unit(program: Program, table_sizes: Mapping[str, int], semantics: Semantics) -> Unit:
     """Emit a program; UnsupportedError names what the native backend does not run."""
-    return _Builder(program, table_sizes).build()
+    padded = semantics is Semantics.DPDK and program.architecture == "swx"
+    return _Builder(program, table_sizes, padded).build()
 
 
 @final
 class _Builder:
-    def __init__(self, program: Program, table_sizes: Mapping[str, int]) -> None:
+    def __init__(self, program: Program, table_sizes: Mapping[str, int], padded: bool) -> None:
         self.program = program
+        self.padded = padded
         self.sizes = table_sizes
         self.actions = {
             name: Packing([(p.name, p.width) for p in a.params]) for name, a in program.actions.items()
@@ -103,7 +106,7 @@ class _Builder:
         arch = self._arch()
         flat = Flattener(self.program)
         arch.lay_out(flat)
-        v = Variables(self.program, flat.items, arch.hooked())
+        v = Variables(self.program, flat.items, arch.hooked(), self.padded)
         items = flat.items
         analysis = Analysis(v, arch.effects(v), arch.exits(v))
         for _ in range(2):  # what a copy needs is known after the first round
@@ -167,6 +170,8 @@ class _Builder:
         lines += self._step(flat, body)
         lines += self._tables_start()
         lines[types_at:types_at] = wide.types("\n".join(lines))
+        if self.padded:
+            lines.insert(types_at, '#include "p4nic_padded.h"')
         return "\n".join([*lines, '#include "p4nic_api.h"']) + "\n"
 
     def _action(self, name: str) -> int:

@@ -54,9 +54,13 @@ def operands(op: FlatOp) -> Iterator[Operand]:
 class Variables:
     """The variables of one unit."""
 
-    def __init__(self, program: Program, items: list[Item], hooked: tuple[Ref, ...]) -> None:
-        """`hooked`: fields the architecture reads or writes itself."""
+    def __init__(
+        self, program: Program, items: list[Item], hooked: tuple[Ref, ...], padded: bool = False
+    ) -> None:
+        """`hooked`: fields the architecture reads or writes itself; `padded`: a frame reads as zeros behind
+        its end (p4nic_padded.h)."""
         self.program = program
+        self.padded = padded
         self.types = {h.name: program.header_types[h.type] for h in program.headers.values()}
         self.metadata = {h.name for h in program.headers.values() if h.metadata}
         for stack in program.stacks.values():
@@ -195,7 +199,7 @@ class Variables:
     @property
     def only_verbatim(self) -> bool:
         """Whether no program's instruction changes a byte of a header that is emitted."""
-        return all(
+        return not self.padded and all(
             self.keeps_origin(h) and not any(self.is_written(h, f.name) for f in self.types[h].fields)
             for h in self._emitted
         )

@@ -70,7 +70,7 @@ def test_everything_is_counted(checkout: Path) -> None:
     ):
         assert expected in lines
     text = page.read_text()
-    assert "p4c 1.2.3, commit 0123456789; run on " in text
+    assert "p4c 1.2.3, commit 0123456789; p4nic at commit " in text
     assert "| STF, v1model | interp | 2 | 0 | 0 | 0 |" in text
     assert str(checkout) not in text
     assert {suite.get("failures") for suite in ElementTree.parse(junit).getroot()} == {"0"}

@@ -1,5 +1,5 @@
 """The workers' shared state under ThreadSanitizer: three threads forward, learn and forget while the control
-plane inserts, reads and deletes, without a race.
+plane inserts, reads and deletes, and a fourth has memory ready ("keeper"), without a race.
 
 In a process of its own, because the sanitizer must be there before Python is."""
 
@@ -14,26 +14,33 @@ import pytest
 from test_native_sanitized import library_of
 
 _LIFE = """
-import sys, time
+import os, sys, threading, time
 from p4nic.backend.api import Entry, Options
 from p4nic.backend.native import NativePipeline, compiler, emit
 from p4nic.bench import lb
 from p4nic.bench.traffic import Traffic
 
 program = lb.program("json" if sys.argv[1] == "json" else "spec")
+keeper = sys.argv[1] == "keeper"
 options = Options(
-    table_sizes={"Lb.flow_table": 4096}, learner_timeouts={"Lb.flow_table": (1,) * 8, "Lb.closing": (1,)}
+    table_sizes={"Lb.flow_table": 65536 if keeper else 4096},
+    learner_timeouts={"Lb.flow_table": (1,) * 8, "Lb.closing": (1,)},
 )
 workers = 1 if sys.argv[1] == "alone" else 3
 unit = emit(program, options)
 compiler.OPTIMISE = ("-O1", "-g")
+flags = ("-fsanitize=thread", *(("-DREADY_ENTRIES=2048", "-DREADY_STEP=512") if keeper else ()))
 pipeline = NativePipeline(
-    program, options, unit, compiler.load(compiler.shared_object(unit.text, ("-fsanitize=thread",)))
+    program, options, unit, compiler.load(compiler.shared_object(unit.text, flags))
 )
+first = threading.Thread(target=int)  # with which the sanitizer starts a thread of its own
+first.start()
+first.join()
+threads = len(os.listdir("/proc/self/task"))
 entries = list(lb.configuration(program))
 for entry in entries:
     pipeline.insert(entry, 0)
-flows = 600
+flows = 6000 if keeper else 600
 opened = lb.flow_frames(lb.flow_order(flows), lb.to_vip(lb.SYN))
 going_on = lb.flow_frames(lb.flow_order(flows), lb.to_vip(lb.ACK))
 both = Traffic.of([p for pair in zip(opened.packets(), going_on.packets()) for p in pair] * 3)
@@ -60,6 +67,8 @@ while time.monotonic() < deadline:
         pipeline.resume()
 pipeline.workers.stop()
 told = [pipeline.workers.replayed(i) for i in range(workers)]
+left = len(os.listdir("/proc/self/task")) - threads
+assert left == keeper, f"{left} threads are left, the keeper should be if there is one: {seen} entries"
 assert all(t.packets for t in told), told
 assert pipeline.statistics()["learned"] > 0 or sys.argv[1] == "json"  # v1model learns nothing itself
 pipeline.close()
@@ -102,7 +111,7 @@ print("lived", rounds)
 
 
 @pytest.mark.skipif(not library_of("libtsan.so"), reason="this compiler has no ThreadSanitizer")
-@pytest.mark.parametrize("kind", ["spec", "alone", "json", "rows"])
+@pytest.mark.parametrize("kind", ["spec", "alone", "json", "rows", "keeper"])
 def test_workers_and_the_control_plane_do_not_race(kind: str) -> None:
     here = Path(__file__).parent
     environment = {

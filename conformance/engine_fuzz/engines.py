@@ -4,7 +4,8 @@ interp              the definition
 native              one of the following for each program, drawn from MIX by its seed
 native-O0 to -O3    compiled with that optimisation; as it is used: native-O2
 …-far               the same, where a packet waits at every table, as it does at large ones
-…-large             and every table has what only large ones get (bitmaps of masks, tries, their arrays)
+…-large             and every table has what only large ones get (bitmaps of masks, tries, their arrays,
+                    a thread that has memory ready)
 …+dpdk              any of them, the interpreter too, under `--semantics dpdk`: one program in ten
 native-sanitized    under AddressSanitizer and UndefinedBehaviorSanitizer (preload them: see `sanitizers`)
 
@@ -65,7 +66,16 @@ class Padded:
 
 DPDK = "+dpdk"
 _FAR = ("-DFAR_BYTES=0",)
-_LARGE = (*_FAR, "-DBITMAP_GROUPS=0", "-DLPM_GROUPS=0", "-DLPM_MANY=2", "-DLPM_MORE=4", "-DLPM_REMEMBERED=1")
+_LARGE = (
+    *_FAR,
+    "-DBITMAP_GROUPS=0",
+    "-DLPM_GROUPS=0",
+    "-DLPM_MANY=2",
+    "-DLPM_MORE=4",
+    "-DLPM_REMEMBERED=1",
+    "-DREADY_ENTRIES=64",
+    "-DREADY_STEP=16",
+)
 _FLAGS: dict[str, tuple[str, ...]] = {
     "native-sanitized": ("-O0", *_LARGE, *SANITIZE),
     **{

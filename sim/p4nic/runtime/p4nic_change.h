@@ -11,9 +11,13 @@
 #define FAR_BYTES (256u << 10) /* tables beyond this miss the second-level cache often enough to prefetch */
 #endif
 
+#ifndef READY_ENTRIES
 #define READY_ENTRIES 262144 /* of a learner: 25 MB with 64-byte entries */
+#endif
 
+#ifndef READY_STEP
 #define READY_STEP 65536
+#endif
 
 /* Memory for the next entries: now, or by the keeper if there is one yet. */
 COLD void table_ready(struct table *t, u32 entries, u32 buckets)

@@ -55,6 +55,16 @@ UNUSED static void arm(struct table *t, struct entry *e)
     timer_place(t, e, id, deadline);
 }
 
+/* Of an entry that has just begun to live, for `timeout` at least. */
+INLINE void arm_first(struct table *t, struct entry *e, u32 id, u64 timeout, u64 now_ns)
+{
+    u64 deadline = now_ns + timeout;
+    if (unlikely(e->slot || deadline < timeout)) /* its number is still in the list of its earlier life */
+        arm(t, e);
+    else if (likely(timeout))
+        timer_place(t, e, id, deadline);
+}
+
 /* Every entry of a slot goes where its deadline is now; what is gone, or has none any more, nowhere. */
 COLD void slot_pour(struct table *t, u32 slot)
 {
@@ -62,7 +72,7 @@ COLD void slot_pour(struct table *t, u32 slot)
     u32 *head = slot_head(w, slot);
     u32 next = *head;
     *head = 0;
-    w->occupied[(slot - 1) / LEVEL_SLOTS][(slot - 1) % LEVEL_SLOTS / 64] &= ~((u64)1 << (slot - 1) % 64);
+    w->occupied[(slot - 1) / 64] &= ~((u64)1 << (slot - 1) % 64);
     while (next) {
         u32 id = next - 1;
         next = w->links[id].next;

@@ -122,49 +122,61 @@ COLD void table_end(struct table *t)
 
 #define CHAIN 32 /* buckets of one chain that a split looks through */
 
+/* Slots of one bucket of the chain that begins at `from` whose entries go to `to`, 2^level further on. Guests, and
+ * all while there are few buckets, are asked for their key. */
+INLINE u32 slots_moving(const struct table *t, const struct bucket *b, u32 from, u32 to, u32 level, int first)
+{
+    u32 used = ~slots_with(b, 0) & 0xff, guests = used & b->guests, moving = 0;
+    if (unlikely(level < 8))
+        guests = used;
+    else if (first)
+        moving = used & ~guests & slots_above(b, level);
+    for (u32 slots = guests; slots; slots &= slots - 1) {
+        u32 slot = (u32)__builtin_ctz(slots), size = to - from;
+        u64 hash = key_hash(t, key_of(entry_at(t, b->id[slot])));
+        if (((u32)(hash >> 32) & (2 * size - 1)) == to)
+            moving |= 1u << slot;
+    }
+    return moving;
+}
+
 /* Divide the next bucket between itself and its twin. Readers see each entry at the old or at the new place: the
  * new ones are filled first, then the shape says so, then the old ones are cleared. A chain that is too long stays. */
 UNUSED static void index_split(const struct table *t, struct index *x)
 {
     u32 mask = (u32)x->shape, from = (u32)(x->shape >> 32), to = from + mask + 1, buckets = 0;
-    u8 moved[CHAIN] = {0};
+    u32 level = (u32)__builtin_ctz(mask + 1);
+    u8 moving[CHAIN];
     if (2 * (u64)mask + 2 + INDEX_SLACK > x->limit)
         return;
     for (u32 more = 1; more; buckets++) {
-        const struct bucket *b = &x->buckets[from + buckets];
         if (buckets == CHAIN)
             return;
-        u32 used = ~slots_with(b, 0) & 0xff;
-        for (u32 slots = used; slots; slots &= slots - 1)
-            __builtin_prefetch(entry_at(t, b->id[__builtin_ctz(slots)]));
-        for (u32 slots = used; slots; slots &= slots - 1) {
-            u32 slot = (u32)__builtin_ctz(slots);
-            u64 hash = key_hash(t, key_of(entry_at(t, b->id[slot])));
-            if (((u32)(hash >> 32) & (2 * mask + 1)) == to)
-                moved[buckets] |= (u8)(1u << slot);
-        }
+        const struct bucket *b = &x->buckets[from + buckets];
+        moving[buckets] = (u8)slots_moving(t, b, from, to, level, !buckets);
         more = b->passed;
     }
     for (u32 i = 0; i < buckets; i++) {
         const struct bucket *b = &x->buckets[from + i];
-        for (u32 slots = moved[i]; slots; slots &= slots - 1) {
+        for (u32 slots = moving[i]; slots; slots &= slots - 1) {
             u32 slot = (u32)__builtin_ctz(slots);
-            (void)index_place(x, to, b->tag[slot], b->id[slot]); /* the slack is far behind any twin */
+            (void)index_put(x, to, b->tag[slot], b->middle[slot], b->id[slot]); /* the slack is far behind any twin */
         }
     }
     u64 shape = from == mask ? 2 * (u64)mask + 1 : (u64)(from + 1) << 32 | mask;
     publish(&x->shape, shape);
     for (u32 i = 0; i < buckets; i++)
-        for (u32 slots = moved[i]; slots; slots &= slots - 1)
+        for (u32 slots = moving[i]; slots; slots &= slots - 1)
             index_clear_slot(x, from, from + i, (u32)__builtin_ctz(slots));
     const struct bucket *next = &x->buckets[from + 1]; /* what the next split will look at */
-    __builtin_prefetch(next + 1);
+    __builtin_prefetch(next + 1, 1);
     __builtin_prefetch(&x->buckets[to + 2], 1);
-    for (u32 slots = ~slots_with(next, 0) & 0xff; slots; slots &= slots - 1)
-        __builtin_prefetch(key_of(entry_at(t, next->id[__builtin_ctz(slots)])));
+    for (u32 slots = next->guests; slots; slots &= slots - 1)
+        if (next->tag[__builtin_ctz(slots)])
+            __builtin_prefetch(key_of(entry_at(t, next->id[__builtin_ctz(slots)])));
 }
 
-UNUSED static int index_add(const struct table *t, struct index *x, u64 hash, u32 id)
+INLINE int index_add(const struct table *t, struct index *x, u64 hash, u32 id)
 {
     if (unlikely(index_wants_split(x)))
         index_split(t, x);
@@ -309,24 +321,37 @@ COLD int masked_add(struct table *t, u32 id, const u8 *mask)
 
 #define FRESH_AHEAD 4 /* entries: fresh memory is fetched before it is written */
 
-/* An entry with this key that nothing knows of yet; NULL if the table is full. Freed numbers are used again, the last
+/* The number of an entry that nothing knows of yet; NONE if the table is full. Freed ones are used again, the last
  * one first. */
-UNUSED static struct entry *entry_take(struct table *t, const void *key)
+INLINE u32 entry_number(struct table *t)
 {
-    if (!t->freed_count && t->fresh == t->capacity)
-        return NULL;
-    u32 id = t->freed_count ? t->freed[--t->freed_count] : t->fresh++;
-    struct entry *e = entry_at(t, id);
+    u32 id = t->fresh;
+    if (unlikely(t->freed_count))
+        id = t->freed[--t->freed_count];
+    else if (unlikely(id == t->capacity))
+        return NONE;
+    else
+        t->fresh++;
     if (unlikely(id == t->ask_at))
         table_ask(t);
-    __builtin_prefetch((u8 *)e + FRESH_AHEAD * t->entry_size, 1);
+    __builtin_prefetch(t->entries + (size_t)(id + FRESH_AHEAD) * t->entry_size, 1);
+    if (unlikely(t->meters != NULL))
+        memset(&t->meters[id], 0, sizeof t->meters[id]);
+    return id;
+}
+
+/* An entry with this key that nothing knows of yet; NULL if the table is full. */
+UNUSED static struct entry *entry_take(struct table *t, const void *key)
+{
+    u32 id = entry_number(t);
+    if (id == NONE)
+        return NULL;
+    struct entry *e = entry_at(t, id);
     e->profile = OWN_TIMEOUT;
     e->reported = 0;
     e->live = 1; /* the slot stays: its list may still have the number from an earlier life */
     counted_set(e, 0, 0);
     memcpy(key_of(e), key, t->key_size);
-    if (unlikely(t->meters != NULL))
-        memset(&t->meters[id], 0, sizeof t->meters[id]);
     return e;
 }
 
@@ -389,7 +414,7 @@ __attribute__((noinline, unused)) static int entry_learn(
     e->action = action;
     e->kind = KIND_ACTION;
     memcpy(args_of(t, e), args, args_bytes);
-    relaxed_store(&e->profile, (u8)(likely(profile < t->profiles) ? profile : profile % t->profiles));
+    relaxed_store(&e->profile, profile_index(t, profile));
     relaxed_store(&e->last_ns, now_ns);
     if (!replaced) { /* whole before it is seen */
         if (!index_add(t, &t->index, hash, id_of(t, e))) {
@@ -400,6 +425,39 @@ __attribute__((noinline, unused)) static int entry_learn(
     }
     arm(t, e);
     return replaced ? LEARN_REPLACED : LEARN_ADDED;
+}
+
+/* The same of a key that is known not to be there, the entry being laid out as in the table from its key on, for
+ * `bytes`. */
+INLINE int entry_learn_new(
+    struct table *t, const struct entry *made, u32 bytes, u64 hash, u32 profile, u64 now_ns, u64 *sequences)
+{
+    u32 id = entry_number(t);
+    if (unlikely(id == NONE))
+        return LEARN_FULL;
+    struct entry *e = entry_at(t, id);
+    u8 index = profile_index(t, profile);
+    e->action = made->action;
+    e->profile = index;
+    e->origin = ORIGIN_LEARNED;
+    e->live = 1;
+    e->kind = KIND_ACTION;
+    e->reported = 0;
+    e->last_ns = now_ns;
+    counted_set(e, 0, 0);
+    if (likely(t->entry_size == 64)) /* all of it is one move */
+        memcpy(e + 1, made + 1, 64 - sizeof *e);
+    else
+        copy_words(e + 1, made + 1, bytes);
+    t->sequence[id] = *sequences;
+    if (unlikely(!index_add(t, &t->index, hash, id))) { /* whole before it is seen */
+        entry_give_back(t, e);
+        return LEARN_FULL;
+    }
+    ++*sequences;
+    entry_counted_in(t, 1);
+    arm_first(t, e, id, t->timeouts[index], now_ns);
+    return LEARN_ADDED;
 }
 
 #endif

@@ -36,7 +36,7 @@ UNUSED static u32 table_crc(const struct crc_table *t, u32 crc, struct piece a, 
     return crc;
 }
 
-static struct crc_table crc16_table, crc32_table;
+static struct crc_table crc16_table, crc32_table, crc32c_table;
 
 __attribute__((constructor)) static void crc_tables_make(void)
 {
@@ -44,6 +44,7 @@ __attribute__((constructor)) static void crc_tables_make(void)
     for (u32 byte = 0; byte < 256; byte++) {
         u8 one = (u8)byte;
         crc16_table.by_byte[byte] = (u32)reflected_crc(0xA001, 0, (struct piece){&one, 1}, nothing);
+        crc32c_table.by_byte[byte] = (u32)reflected_crc(0x82F63B78u, 0, (struct piece){&one, 1}, nothing);
         crc32_table.by_byte[byte] = (u32)reflected_crc(0xEDB88320u, 0, (struct piece){&one, 1}, nothing);
     }
 }
@@ -70,11 +71,32 @@ INLINE u32 crc32c_step(u32 crc, struct piece x)
     return crc;
 }
 INLINE u64 hash_crc32c(struct piece a, struct piece b) { return crc32c_step(crc32c_step(0, a), b); }
+
+/* On with the lowest bytes of a number: 1, 2, 4 or 8, the lowest first. */
+INLINE u64 crc32c_number(u64 crc, u64 number, unsigned bytes)
+{
+    switch (bytes) {
+    case 1:
+        return _mm_crc32_u8((u32)crc, (u8)number);
+    case 2:
+        return _mm_crc32_u16((u32)crc, (u16)number);
+    case 4:
+        return _mm_crc32_u32((u32)crc, (u32)number);
+    default:
+        return _mm_crc32_u64(crc, number);
+    }
+}
 #else
-static struct crc_table crc32c_table;
 UNUSED static u64 hash_crc32c(struct piece a, struct piece b)
 {
-    return table_crc(&crc32c_table, 0x82F63B78u, 0, a, b);
+    return table_crc(&crc32c_table, 0, a, b);
+}
+
+INLINE u64 crc32c_number(u64 crc, u64 number, unsigned bytes)
+{
+    u8 each[8];
+    memcpy(each, &number, 8); /* little-endian */
+    return table_crc(&crc32c_table, (u32)crc, (struct piece){each, bytes}, (struct piece){NULL, 0});
 }
 #endif
 
@@ -86,7 +108,7 @@ INLINE u64 crc32c_word(u64 crc, u64 word)
 #else
     u8 bytes[8];
     memcpy(bytes, &word, 8);
-    return table_crc(&crc32c_table, 0x82F63B78u, (u32)crc, (struct piece){bytes, 8}, (struct piece){NULL, 0});
+    return table_crc(&crc32c_table, (u32)crc, (struct piece){bytes, 8}, (struct piece){NULL, 0});
 #endif
 }
 

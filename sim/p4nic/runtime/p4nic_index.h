@@ -12,10 +12,12 @@
 #define SLOTS 8
 
 struct bucket {
-    u16 tag[SLOTS]; /* 0: free */
+    u16 tag[SLOTS]; /* 0: free; bits 16 to 31 of the home */
     u32 id[SLOTS];
     u32 passed; /* entries whose home is here or before, and that sit behind */
-    u32 unused[3];
+    u8 guests; /* slots whose home is before: only the writer looks at this, and at: */
+    u8 unused[3];
+    u8 middle[SLOTS]; /* bits 8 to 15 of the home */
 } __attribute__((aligned(64)));
 
 struct index {
@@ -44,10 +46,13 @@ INLINE u64 hash_words(const u64 *w, unsigned words)
     return fold_multiply(h, 0x8ebc6af09c88c6e3u);
 }
 
+/* Homes are the upper half of the hash, from its lowest bit on, and tags the upper quarter: so a bucket knows the bits
+ * that divide it, once there are 256. Of 2^22 buckets' tags ten bits are still anybody's guess. No index has a home of
+ * 32 bits, so that bit may say that a tag is no free place. */
 INLINE u16 tag_of(u64 hash)
 {
-    u16 tag = (u16)hash;
-    return tag ? tag : 1;
+    u16 tag = (u16)(hash >> 48);
+    return tag ? tag : 0x8000;
 }
 
 INLINE u64 shape_of(const struct index *x) { return observe(&x->shape); }
@@ -73,23 +78,69 @@ INLINE u32 slots_with(const struct bucket *b, u16 tag)
 #endif
 }
 
-/* Into the first free slot from `home` on: the number first, then the tag that makes it seen. 0 if the chain
- * reaches the end of what is reserved, which takes thousands of keys with one hash. */
-UNUSED static int index_place(struct index *x, u32 home, u64 hash, u32 id)
+/* The number first, then the tag that makes it seen. */
+INLINE void slot_fill(struct bucket *b, u32 slot, u16 tag, u8 middle, u32 id)
 {
-    u32 at = home;
-    while (!slots_with(&x->buckets[at], 0))
+    b->middle[slot] = middle;
+    relaxed_store(&b->id[slot], id);
+    publish(&b->tag[slot], tag);
+}
+
+/* The home is full: into the first free slot behind. */
+COLD int index_place_behind(struct index *x, u32 home, u16 tag, u8 middle, u32 id)
+{
+    u32 at = home, free = 0;
+    while (!free) {
         if (++at == x->limit)
             return 0;
+        free = slots_with(&x->buckets[at], 0);
+    }
     for (u32 p = home; p < at; p++)
         relaxed_store(&x->buckets[p].passed, x->buckets[p].passed + 1);
     if (at >= x->used)
         x->used = at + 1;
-    struct bucket *b = &x->buckets[at];
-    u32 slot = (u32)__builtin_ctz(slots_with(b, 0));
-    relaxed_store(&b->id[slot], id);
-    publish(&b->tag[slot], tag_of(hash));
+    x->buckets[at].guests |= (u8)(free & -free);
+    slot_fill(&x->buckets[at], (u32)__builtin_ctz(free), tag, middle, id);
     return 1;
+}
+
+INLINE int index_put(struct index *x, u32 home, u16 tag, u8 middle, u32 id)
+{
+    struct bucket *b = &x->buckets[home];
+    u32 free = slots_with(b, 0);
+    if (unlikely(!free))
+        return index_place_behind(x, home, tag, middle, id);
+    if (home >= x->used)
+        x->used = home + 1;
+    b->guests &= (u8)~(free & -free);
+    slot_fill(b, (u32)__builtin_ctz(free), tag, middle, id);
+    return 1;
+}
+
+/* 0 if the chain reaches the end of what is reserved, which takes thousands of keys with one hash. */
+INLINE int index_place(struct index *x, u32 home, u64 hash, u32 id)
+{
+    return index_put(x, home, tag_of(hash), (u8)(hash >> 40), id);
+}
+
+/* Slots of which bit `level` of the home is set; from 8 on. A bit that is not stored makes no sense here. */
+INLINE u32 slots_above(const struct bucket *b, u32 level)
+{
+    if (level < 16) {
+        u64 middle;
+        memcpy(&middle, b->middle, 8);
+        return (u32)((middle >> (level - 8) & 0x0101010101010101u) * 0x0102040810204080u >> 56);
+    }
+#if defined(__SSE4_2__) && !defined(__SANITIZE_THREAD__)
+    __m128i tags = _mm_load_si128((const __m128i *)(const void *)b->tag);
+    __m128i sign = _mm_sll_epi16(tags, _mm_cvtsi32_si128((int)(31 - level)));
+    return (u32)_mm_movemask_epi8(_mm_packs_epi16(sign, _mm_setzero_si128())) & 0xff;
+#else
+    u32 found = 0;
+    for (unsigned i = 0; i < SLOTS; i++)
+        found |= (u32)(b->tag[i] >> (level - 16) & 1) << i;
+    return found;
+#endif
 }
 
 INLINE void index_clear_slot(struct index *x, u32 home, u32 at, u32 slot)

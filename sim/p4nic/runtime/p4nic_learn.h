@@ -19,16 +19,17 @@ struct pending {
     u32 table, profile, args_bytes;
     union {
         struct entry entry;
-        u64 words[LEARN_WORDS + sizeof(struct entry) / 8];
+        u64 words[LEARN_WORDS + 1];
     };
 };
 
 #define FRESH_KEYS (BURST * PENDING)
+#define FRESH_FILTER 64 /* words: with two keys a packet one lookup in 64 looks on */
 
 /* Keys learned in this burst. */
 struct fresh {
     u32 count;
-    u64 filter[4]; /* most lookups end here */
+    u64 filter[FRESH_FILTER]; /* most lookups end here */
     u64 key[FRESH_KEYS];
 };
 
@@ -37,8 +38,9 @@ INLINE u64 key_name(u32 table, u64 hash) { return hash ^ (table + 1) * 0x9e3779b
 
 INLINE void fresh_reset(struct fresh *f)
 {
+    if (f->count)
+        memset(f->filter, 0, sizeof f->filter);
     f->count = 0;
-    f->filter[0] = f->filter[1] = f->filter[2] = f->filter[3] = 0;
 }
 
 /* 0: there is no room. */
@@ -47,13 +49,13 @@ INLINE int fresh_add(struct fresh *f, u64 name)
     if (f->count == FRESH_KEYS)
         return 0;
     f->key[f->count++] = name;
-    f->filter[name >> 62] |= (u64)1 << (name >> 56 & 63);
+    f->filter[name >> 58] |= (u64)1 << (name >> 52 & 63);
     return 1;
 }
 
 INLINE int fresh_has(const struct fresh *f, u64 name)
 {
-    if (likely(!(f->filter[name >> 62] >> (name >> 56 & 63) & 1)))
+    if (likely(!(f->filter[name >> 58] >> (name >> 52 & 63) & 1)))
         return 0;
     for (u32 i = 0; i < f->count; i++)
         if (f->key[i] == name)

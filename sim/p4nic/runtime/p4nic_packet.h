@@ -147,11 +147,12 @@ UNUSED static void note_learned(struct worker *w, u32 table, u64 hash, int how)
         w->stale_all = 1;
 }
 
-UNUSED static void learn_pending(struct worker *w, struct pending *l)
+/* Of a packet that is not untrue: it has missed the key, nothing has learned it since, and so it is not there. */
+INLINE void learn_pending(struct worker *w, struct pending *l)
 {
     struct table *t = &w->engine->tables[l->table];
-    int how = learn(
-        w, t, key_of(&l->entry), l->hash, l->entry.action, args_of(t, &l->entry), l->args_bytes, l->profile);
+    u32 bytes = t->key_size + ((l->args_bytes + 7) & ~7u);
+    int how = entry_learn_new(t, &l->entry, bytes, l->hash, l->profile, w->now_ns, &w->engine->sequences);
     note_learned(w, l->table, l->hash, how);
 }
 

@@ -182,21 +182,30 @@ INLINE void prefetch_bucket(const struct table *t, u64 hash)
     __builtin_prefetch(&t->index.buckets[home_of(shape_of(&t->index), hash)]);
 }
 
-/* The entry that is probably the one looked up, fetched; NULL if there is none in sight. */
+#define NOT_THERE ((struct entry *)(uintptr_t)1)
+
+/* The entry that is probably the one looked up, fetched; NOT_THERE if there is none, NULL if that is not sure. */
 INLINE struct entry *prefetch_entry(const struct table *t, u64 hash, u32 entry_size)
 {
-    const struct bucket *b = &t->index.buckets[home_of(shape_of(&t->index), hash)];
+    u64 shape = shape_of(&t->index);
+    const struct bucket *b = &t->index.buckets[home_of(shape, hash)];
     u16 tag = tag_of(hash);
     u32 found;
     while (!(found = slots_with(b, tag)) && relaxed_load(&b->passed))
         b++;
     if (!found)
-        return NULL;
+        return likely(shape == shape_of(&t->index)) ? NOT_THERE : NULL;
     u8 *e = t->entries + (size_t)observe(&b->id[__builtin_ctz(found)]) * entry_size;
     __builtin_prefetch(e);
     if (entry_size > 64) /* others lie in one line: unit.py */
         __builtin_prefetch(e + 63);
     return (struct entry *)(void *)e;
+}
+
+/* Whether that is it. */
+INLINE int is_near(struct entry *near, const void *key, u32 key_size)
+{
+    return (uintptr_t)near > (uintptr_t)NOT_THERE && same_words(key_of(near), key, key_size);
 }
 
 INLINE int better(const struct table *t, u32 a, u32 b)

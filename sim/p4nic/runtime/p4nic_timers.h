@@ -11,6 +11,7 @@
 #define TICK_BITS 20
 #define LEVELS 6
 #define LEVEL_SLOTS 256
+#define WHEEL_SLOTS (LEVELS * LEVEL_SLOTS)
 #define SLOT_FRONT 0xffff /* in the heap */
 
 struct timer {
@@ -33,8 +34,8 @@ struct wheel {
     u32 pouring; /* a slot that has begun, and is emptied in pieces; it comes before all others */
     struct heap front;
     struct link *links; /* by entry */
-    u64 occupied[LEVELS][LEVEL_SLOTS / 64];
-    u32 first[LEVELS][LEVEL_SLOTS]; /* plus one; 0: empty */
+    u64 occupied[WHEEL_SLOTS / 64];
+    u32 first[WHEEL_SLOTS]; /* plus one; 0: empty */
 };
 
 INLINE int earlier(const struct timer *a, const struct timer *b)
@@ -100,16 +101,16 @@ INLINE u32 slot_of(const struct wheel *w, u64 tick)
     return 1 + level * LEVEL_SLOTS + (u32)(tick >> 8 * level & (LEVEL_SLOTS - 1));
 }
 
-INLINE u32 *slot_head(struct wheel *w, u32 slot) { return &w->first[(slot - 1) / LEVEL_SLOTS][(slot - 1) % LEVEL_SLOTS]; }
+INLINE u32 *slot_head(struct wheel *w, u32 slot) { return &w->first[slot - 1]; }
 
 INLINE void slot_link(struct wheel *w, u32 slot, u32 id)
 {
-    u32 *head = slot_head(w, slot);
-    w->links[id] = (struct link){*head, 0};
-    if (*head)
-        w->links[*head - 1].before = id + 1;
+    u32 *head = slot_head(w, slot), next = *head;
+    w->links[id] = (struct link){next, 0};
+    if (next)
+        w->links[next - 1].before = id + 1;
     else
-        w->occupied[(slot - 1) / LEVEL_SLOTS][(slot - 1) % LEVEL_SLOTS / 64] |= (u64)1 << (slot - 1) % 64;
+        w->occupied[(slot - 1) / 64] |= (u64)1 << (slot - 1) % 64;
     *head = id + 1;
 }
 
@@ -124,18 +125,17 @@ UNUSED static void slot_unlink(struct wheel *w, u32 slot, u32 id)
     }
     *slot_head(w, slot) = l.next;
     if (!l.next)
-        w->occupied[(slot - 1) / LEVEL_SLOTS][(slot - 1) % LEVEL_SLOTS / 64] &= ~((u64)1 << (slot - 1) % 64);
+        w->occupied[(slot - 1) / 64] &= ~((u64)1 << (slot - 1) % 64);
 }
 
 /* The first slot with entries; 0 if there is none. */
 UNUSED static u32 slot_next(const struct wheel *w)
 {
-    if (w->pouring && w->first[(w->pouring - 1) / LEVEL_SLOTS][(w->pouring - 1) % LEVEL_SLOTS])
+    if (w->pouring && w->first[w->pouring - 1])
         return w->pouring;
-    for (u32 level = 0; level < LEVELS; level++)
-        for (u32 word = 0; word < LEVEL_SLOTS / 64; word++)
-            if (w->occupied[level][word])
-                return 1 + level * LEVEL_SLOTS + word * 64 + (u32)__builtin_ctzll(w->occupied[level][word]);
+    for (u32 word = 0; word < WHEEL_SLOTS / 64; word++)
+        if (w->occupied[word])
+            return 1 + word * 64 + (u32)__builtin_ctzll(w->occupied[word]);
     return 0;
 }
 

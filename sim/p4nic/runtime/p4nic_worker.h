@@ -132,10 +132,10 @@ struct pass {
     u8 speculative;
     u16 clone_kept, resubmit_kept, recirculate_kept; /* which fields survive: a number of the unit */
     u32 clone_session, limit;
-    u32 mirror_slot[8], mirror_session[8];
     u64 missed[MISSES]; /* keys that learners did not have */
     struct effect effect[EFFECTS];
     struct pending pending[PENDING];
+    u32 mirror_slot[8], mirror_session[8];
 };
 
 #endif

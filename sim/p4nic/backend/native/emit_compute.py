@@ -108,6 +108,11 @@ def hash_text(
         total = words_sum(out, inputs, widths, scope)
         payload = f" + sum_words({_payload(out)}, (struct piece){{NULL, 0}})" if with_payload else ""
         return f"(u64)(fold_sum({total}{payload}) ^ 0xffffu)"
+    if function == "crc32c" and host_order and not with_payload and _are_numbers(widths):
+        crc = "0u"  # bytes laid in memory one by one and loaded as a word would stall the processor
+        for operand, width in zip(inputs, widths, strict=True):
+            crc = f"crc32c_number({crc}, {out.unsigned(operand, width, scope)}, {width // 8})"
+        return crc
     size = sum(byte_count(w) for w in widths) if host_order else byte_count(sum(widths))
     buffer = out.fresh(f"u8[{max(size, 1)}]")
     fill = _fill_host_order if host_order else _fill
@@ -119,6 +124,11 @@ def hash_text(
 def _payload(out: Writer) -> str:
     """What no header was extracted from."""
     return "padded_rest(data, len, pos)" if out.v.padded else "(struct piece){data + pos, len - pos}"
+
+
+def _are_numbers(widths: Sequence[int]) -> bool:
+    """Whether each is an integer of C."""
+    return all(width in (8, 16, 32, 64) for width in widths)
 
 
 def _leaves_gaps(out: Writer, function: str, inputs: tuple[Operand, ...], widths: Sequence[int]) -> bool:

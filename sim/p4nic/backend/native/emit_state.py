@@ -100,7 +100,7 @@ class StateWriter:
             found = f"find_{number}({self.table(table.name)}, k{n}, h{n})"
             size = self.keys[table.name].size
             if waits:
-                found = f"near && same_words(key_of(near), k{n}, {size}) ? near : {found}"
+                found = f"is_near(near, k{n}, {size}) ? near : near == NOT_THERE ? NULL : {found}"
             if table.is_learner:
                 out.line(
                     f"e{n} = unlikely(p->pendings) ? pending_find(p, {number}, h{n}, k{n}, {size}) : NULL;"

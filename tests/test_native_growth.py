@@ -1,5 +1,5 @@
-"""A learner's index from nothing to more buckets than 16 bits of a hash tell apart: every key is found and none
-twice, before and after entries have gone."""
+"""A learner's index from nothing to more buckets than 16 bits of a hash tell apart: every key is found and
+none twice, before and after entries have gone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def test_every_key_is_found_once_while_the_index_grows() -> None:
     some = set(range(0, FLOWS, 37))
     for flow in sorted(some):
         found = pipeline.lookup(lb.FLOW_TABLE, _reverse(flow), 0, NOW_NS)
-        assert found is not None and found.entry.key == _reverse(flow)
+        assert found is not None
+        assert found.entry.key == _reverse(flow)
         pipeline.delete(found.entry)
     assert pipeline.entry_count(lb.FLOW_TABLE) == 2 * FLOWS - len(some)
     for flow in sorted(some)[::5]:

@@ -14,6 +14,7 @@ from typing import final
 
 from conformance.compilers import compile_source
 from conformance.corpora import Golden, Source
+from conformance.engine_fuzz.engines import SANITIZE
 from conformance.known import JSON_REFUSALS, KNOWN, SPEC_AGAINST_P4INFO, SPEC_REFUSALS
 from conformance.pairs import engine_pair
 from conformance.results import Result
@@ -53,10 +54,16 @@ class Settings:
     optimise: str = "2"
 
 
+SANITIZED = "sanitized"
+"""Instead of a level: under AddressSanitizer and UndefinedBehaviorSanitizer, where an error is the end of the
+process that runs the program."""
+
+
 def check(item: Source | Golden, settings: Settings) -> list[Result]:
     """Everything about one program. An exception is what no program may cause: it is counted as a failure."""
     results: list[Result] = []
-    native_compiler.OPTIMISE = (f"-O{settings.optimise}",)
+    sanitized = settings.optimise == SANITIZED
+    native_compiler.OPTIMISE = ("-O0", *SANITIZE) if sanitized else (f"-O{settings.optimise}",)
     try:
         results.extend(_golden(item, settings) if isinstance(item, Golden) else _source(item, settings))
     except Exception as error:  # noqa: BLE001 - the verdict of the run, not the run's own mistake

@@ -16,7 +16,7 @@ import pytest
 
 from p4nic import ccompiler, kept
 from p4nic.backend.api import Options
-from p4nic.backend.native import NativeBackend, emit
+from p4nic.backend.native import NativeBackend, NativePipeline, compiler, emit
 from p4nic.errors import ArtifactError
 from p4nic.ir.program import Program
 from p4nic.load.artifact import load_program
@@ -193,6 +193,44 @@ def test_refused_text_leaves_nothing_half_made(tmp_path: Path, cache: Path) -> N
     with pytest.raises(ccompiler.CompilerError, match="refused the emitted C, which is kept in"):
         ccompiler.shared_object("this is no C\n", ccompiler.FLAGS, tmp_path)
     assert [path.suffix for path in cache.iterdir() if path.suffix != ".kept"] == [".c"]
+
+
+PARTS = (("-DUNIT_PART=1",), ("-DUNIT_PART=2",))
+
+
+@pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
+def test_parts_make_one_library(tmp_path: Path) -> None:
+    text = """
+        __attribute__((visibility("default"))) extern int one(void), two(void);
+        #if UNIT_PART == 1
+        int one(void) { return 1; }
+        #else
+        int two(void) { return 1 + one(); }
+        #endif
+    """
+    path = ccompiler.shared_object(text, ccompiler.FLAGS, tmp_path, PARTS)
+    _ffi, library = ccompiler.load(path, "int one(void); int two(void);")
+    assert (library.one(), library.two()) == (1, 2)
+
+
+@pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
+def test_part_that_is_refused_is_told(tmp_path: Path, cache: Path) -> None:
+    text = "#if UNIT_PART == 2\nthis is no C\n#endif\n"
+    with pytest.raises(ccompiler.CompilerError, match=r"refused the emitted C, which is kept in .*: .*error"):
+        ccompiler.shared_object(text, ccompiler.FLAGS, tmp_path, PARTS)
+    assert [path.suffix for path in cache.iterdir() if path.suffix != ".kept"] == [".c"], "nothing half made"
+
+
+@pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
+@pytest.mark.parametrize("name", ["psa_pipeline.json", "packet_io.json"])
+def test_units_in_parts_and_whole_answer_alike(name: str) -> None:
+    program = load_known([PROGRAMS / name])
+    unit = emit(program, Options())
+    whole = compiler.load(compiler.shared_object(unit.text, ("-O0",)))
+    pipelines = [NativeBackend().build(program, Options()), NativePipeline(program, Options(), unit, whole)]
+    packets = [(port, bytes(range(length))) for port in range(4) for length in (1, 14, 64)]
+    assert len({tuple(pipeline.process(packets, 1)) for pipeline in pipelines}) == 1
+    assert pipelines[0].statistics() == pipelines[1].statistics()
 
 
 @pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")

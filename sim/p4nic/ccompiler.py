@@ -16,6 +16,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -99,13 +101,19 @@ def _call(command: list[str]) -> subprocess.CompletedProcess[str]:
         ) from None
 
 
-def shared_object(text: str, flags: tuple[str, ...], headers: Path) -> Path:
-    """The compiled text, from the cache if it is there. `headers`: the folder of its includes. CompilerError
-    names the file kept for inspection."""
+Part = tuple[str, ...]
+"""Flags of one part of a text."""
+
+
+def shared_object(text: str, flags: tuple[str, ...], headers: Path, parts: Sequence[Part] = ((),)) -> Path:
+    """The compiled text, from the cache if it is there. `headers`: the folder of its includes. `parts`: it is
+    compiled so many times side by side, each time with these flags more, and linked. CompilerError names the
+    file kept for inspection."""
     command = compiler()
     if not command:
         raise CompilerError("no C compiler was found (gcc, cc, clang or ziglang)")
-    key = hashlib.sha256("\0".join([_identity(command, headers), *flags, text]).encode()).hexdigest()[:32]
+    what = [_identity(command, headers), *flags, *(" ".join(part) for part in parts), text]
+    key = hashlib.sha256("\0".join(what).encode()).hexdigest()[:32]
     folder = cache_folder()
     made = folder / f"{key}.so"
     if made.exists():
@@ -116,7 +124,7 @@ def shared_object(text: str, flags: tuple[str, ...], headers: Path) -> Path:
         source.write_text(text, "utf-8")
         with tempfile.TemporaryDirectory(dir=folder) as work:
             output = Path(work) / "made.so"
-            _compile([*command, *flags, f"-I{headers}"], source, output)
+            _compile([*command, *flags, f"-I{headers}"], source, output, parts)
             output.replace(made)  # at once: another process may be doing the same
     except OSError as error:
         raise CompilerError(
@@ -125,20 +133,41 @@ def shared_object(text: str, flags: tuple[str, ...], headers: Path) -> Path:
     return made
 
 
-def _compile(command: list[str], source: Path, output: Path) -> None:
-    done = _call([*command, "-o", str(output), str(source)])
-    if done.returncode:
-        first = next(
-            (line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200]
-        )
-        raise CompilerError(
-            f"{shlex.join(compiler())} refused the emitted C, which is kept in {source}: {first}; use "
-            f"--backend interp"
-        )
+def _compile(command: list[str], source: Path, output: Path, parts: Sequence[Part]) -> None:
+    if len(parts) == 1:
+        _build([[*command, *parts[0], "-o", str(output), str(source)]], source)
+        return
+    objects = [str(output.with_suffix(f".{number}.o")) for number, _ in enumerate(parts)]
+    compiles = [
+        [*command, *part, "-c", "-o", made, str(source)] for part, made in zip(parts, objects, strict=True)
+    ]
+    _build(compiles, source)
+    _build([[*command, "-o", str(output), *objects]], source)
+
+
+def _build(calls: list[list[str]], source: Path) -> None:
+    """Run compilers side by side; CompilerError with what the first that failed says."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        answers = list(pool.map(_call, calls))
+    for done in answers:
+        if done.returncode:
+            first = next(
+                (line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200]
+            )
+            raise CompilerError(
+                f"{shlex.join(compiler())} refused the emitted C, which is kept in {source}: {first}; use "
+                f"--backend interp"
+            )
 
 
 def load(path: Path, declarations: str) -> tuple[Any, Any]:
-    """(ffi, library) of a shared object with these functions. cffi parses the declarations once per cache."""
+    """(ffi, library) of a shared object with these functions."""
+    ffi = declared(declarations)
+    return ffi, ffi.dlopen(str(path))
+
+
+def declared(declarations: str) -> Any:
+    """A new ffi that knows them. cffi parses declarations once per cache."""
     import _cffi_backend  # of cffi: what runs what its parser, thirty times slower to import, has made
 
     def parse() -> str:
@@ -156,7 +185,7 @@ def load(path: Path, declarations: str) -> tuple[Any, Any]:
     space: dict[str, Any] = {}
     parts = [_cffi_backend.__version__, declarations]
     exec(kept.made(str, kept.key("declared", parts), parse), space)
-    return space["ffi"], space["ffi"].dlopen(str(path))
+    return space["ffi"]
 
 
 def owned(library: tuple[Any, Any], made: Any, destroy: str) -> Any:

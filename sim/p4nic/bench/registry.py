@@ -15,7 +15,7 @@ from p4nic.errors import InputError
 MODULES = (
     "forward", "l2_exact", "lb_swx_like", "lb_established", "lb_first_packet", "policy", "lpm", "lpm_ipv6",
     "vxlan",
-    "latency", "table_writes", "p4rt_writes", "memory", "start", "veth", "ndr",
+    "latency", "expiry", "table_writes", "p4rt_writes", "memory", "start", "veth", "ndr",
 )  # fmt: skip
 
 

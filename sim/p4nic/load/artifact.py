@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Literal, final
 from p4nic.errors import ArtifactError, VerifyError
 from p4nic.ir import verify
 from p4nic.ir.program import Program
-from p4nic.load import bmv2_json, dpdk_spec
 from p4nic.load.bmv2.pna_side import Timers, is_side, read_side
 from p4nic.load.files import decode, read_bytes
 from p4nic.load.p4info_check import check
@@ -108,11 +107,16 @@ def _load(
     timers: Mapping[str, Timers] = MappingProxyType({}),
     entries: Sequence[EntriesFile] = (),
 ) -> Program:
+    # Imported late: who loads the one does not wait for the other.
     if kind == "json":
+        from p4nic.load import bmv2_json
+
         program = bmv2_json.load_text(text, name, _optional_keys(info), timers)
         if info is not None:
             program = with_unreachable(program, info)
     else:
+        from p4nic.load import dpdk_spec
+
         program = dpdk_spec.load_text(text, name, info, context, entries)
     if info is not None:
         check(program, info)  # first: a foreign P4Info is the user's mistake, and would not verify either

@@ -15,8 +15,6 @@ struct p4_entry {
     u8 origin, kind;
 };
 
-#define API __attribute__((visibility("default"))) extern
-
 API struct engine *p4_create(u32 cpu_port, u32 drop_port, u32 port_count, u64 seed);
 API void p4_destroy(struct engine *e);
 API int p4_start_table(struct engine *e, u32 table, u32 capacity, const u64 *timeouts, u32 count);
@@ -352,7 +350,6 @@ void p4_set_entry_counter(struct engine *e, u32 table, u32 id, u64 packets, u64 
 #include "p4nic_expiry.h"
 #include "p4nic_api_arrays.h"
 #include "p4nic_adopt.h"
-#include "p4nic_bench.h"
 #include "p4nic_api_workers.h"
 #include "p4nic_api_wires.h"
 #include "p4nic_bulk.h"

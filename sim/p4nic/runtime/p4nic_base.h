@@ -23,6 +23,21 @@ typedef int64_t i64;
 __extension__ typedef unsigned __int128 u128;
 __extension__ typedef __int128 i128;
 
+/* What Python calls. */
+#define API __attribute__((visibility("default"))) extern
+/* A unit is compiled whole, or in two parts at once: 1 runs packets (run_burst and all below it), 2 has the rest.
+ * Functions that both need are in both; PART is what one has and the other calls. */
+#ifndef UNIT_PART
+#define UNIT_PART 0
+#endif
+#define HAS_PACKETS (UNIT_PART != 2)
+#define HAS_CONTROL (UNIT_PART != 1)
+#if UNIT_PART
+#define PART extern
+#else
+#define PART static
+#endif
+
 #define UNUSED __attribute__((unused))
 #define INLINE static inline __attribute__((always_inline, unused))
 #define COLD static __attribute__((noinline, cold, unused))
@@ -30,35 +45,37 @@ __extension__ typedef __int128 i128;
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define U128(high, low) ((u128)(high) << 64 | (u128)(low))
 
-/* n is a constant wherever these are used, so each becomes one or two instructions. */
-INLINE u64 load_be(const u8 *p, unsigned n)
+/* `n`: a number from 1 to 8, not an expression; one function with a switch over it took the compiler longer. */
+#define load_be(p, n) load_be_##n(p)
+#define store_be(p, value, n) store_be_##n(p, value)
+
+INLINE u64 load_be_1(const u8 *p) { return p[0]; }
+
+INLINE u64 load_be_2(const u8 *p)
 {
-    u16 a;
-    u32 b;
-    u64 c;
-    switch (n) {
-    case 1:
-        return p[0];
-    case 2:
-        memcpy(&a, p, 2);
-        return __builtin_bswap16(a);
-    case 4:
-        memcpy(&b, p, 4);
-        return __builtin_bswap32(b);
-    case 6:
-        memcpy(&b, p, 4);
-        memcpy(&a, p + 4, 2);
-        return (u64)__builtin_bswap32(b) << 16 | __builtin_bswap16(a);
-    case 8:
-        memcpy(&c, p, 8);
-        return __builtin_bswap64(c);
-    default:
-        c = 0;
-        for (unsigned i = 0; i < n; i++)
-            c = c << 8 | p[i];
-        return c;
-    }
+    u16 x;
+    memcpy(&x, p, 2);
+    return __builtin_bswap16(x);
 }
+
+INLINE u64 load_be_4(const u8 *p)
+{
+    u32 x;
+    memcpy(&x, p, 4);
+    return __builtin_bswap32(x);
+}
+
+INLINE u64 load_be_8(const u8 *p)
+{
+    u64 x;
+    memcpy(&x, p, 8);
+    return __builtin_bswap64(x);
+}
+
+INLINE u64 load_be_3(const u8 *p) { return load_be_2(p) << 8 | p[2]; }
+INLINE u64 load_be_5(const u8 *p) { return load_be_4(p) << 8 | p[4]; }
+INLINE u64 load_be_6(const u8 *p) { return load_be_4(p) << 16 | load_be_2(p + 4); }
+INLINE u64 load_be_7(const u8 *p) { return load_be_4(p) << 24 | load_be_3(p + 4); }
 
 INLINE u128 load_be_wide(const u8 *p, unsigned n)
 {
@@ -68,38 +85,30 @@ INLINE u128 load_be_wide(const u8 *p, unsigned n)
     return value;
 }
 
-INLINE void store_be(u8 *p, u64 value, unsigned n)
+INLINE void store_be_1(u8 *p, u64 value) { p[0] = (u8)value; }
+
+INLINE void store_be_2(u8 *p, u64 value)
 {
-    u16 a;
-    u32 b;
-    u64 c;
-    switch (n) {
-    case 1:
-        p[0] = (u8)value;
-        return;
-    case 2:
-        a = __builtin_bswap16((u16)value);
-        memcpy(p, &a, 2);
-        return;
-    case 4:
-        b = __builtin_bswap32((u32)value);
-        memcpy(p, &b, 4);
-        return;
-    case 6:
-        b = __builtin_bswap32((u32)(value >> 16));
-        a = __builtin_bswap16((u16)value);
-        memcpy(p, &b, 4);
-        memcpy(p + 4, &a, 2);
-        return;
-    case 8:
-        c = __builtin_bswap64(value);
-        memcpy(p, &c, 8);
-        return;
-    default:
-        for (unsigned i = n; i-- > 0; value >>= 8)
-            p[i] = (u8)value;
-    }
+    u16 x = __builtin_bswap16((u16)value);
+    memcpy(p, &x, 2);
 }
+
+INLINE void store_be_4(u8 *p, u64 value)
+{
+    u32 x = __builtin_bswap32((u32)value);
+    memcpy(p, &x, 4);
+}
+
+INLINE void store_be_8(u8 *p, u64 value)
+{
+    u64 x = __builtin_bswap64(value);
+    memcpy(p, &x, 8);
+}
+
+INLINE void store_be_3(u8 *p, u64 value) { store_be_2(p, value >> 8), store_be_1(p + 2, value); }
+INLINE void store_be_5(u8 *p, u64 value) { store_be_4(p, value >> 8), store_be_1(p + 4, value); }
+INLINE void store_be_6(u8 *p, u64 value) { store_be_4(p, value >> 16), store_be_2(p + 4, value); }
+INLINE void store_be_7(u8 *p, u64 value) { store_be_4(p, value >> 24), store_be_3(p + 4, value); }
 
 INLINE void store_be_wide(u8 *p, u128 value, unsigned n)
 {

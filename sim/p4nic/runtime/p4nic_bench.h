@@ -1,7 +1,8 @@
 /* The loops of benchmarks: frames in memory taken in turn, the time standing still; burst after burst, or as they
- * would arrive at a given rate. */
+ * would arrive at a given rate. In the part that runs packets, so as to be compiled as they are. */
 #ifndef P4NIC_BENCH_H
 #define P4NIC_BENCH_H
+#include "p4nic_slots.h"
 #include "p4nic_timing.h"
 
 API void p4_bench(

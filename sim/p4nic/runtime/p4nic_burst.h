@@ -8,15 +8,7 @@
 #ifndef P4NIC_BURST_H
 #define P4NIC_BURST_H
 #include "p4nic_lpm_burst.h"
-
-struct input {
-    const u8 *data;
-    u32 port, length;
-};
-
-/* Odd numbers of cache lines: else what is read together falls into a few of the nearest cache's sets. */
-#define SLOT_ROOM (37 * 64)
-#define CONTEXT_ROOM ((sizeof(struct ctx) / 64 | 1) * 64)
+#include "p4nic_slots.h"
 
 INLINE struct ctx *context_at(const struct worker *w, u32 i)
 {
@@ -131,7 +123,7 @@ __attribute__((noinline, unused)) static void find_prefixes(
     lpm_burst(t, keys, found, count);
 }
 
-static void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_ns)
+PART void run_burst(struct worker *w, const struct input *in, u32 n, u64 now_ns)
 {
     u8 status[BURST], waiting[RESUME_POINTS][BURST];
     u32 count[RESUME_POINTS] = {0};

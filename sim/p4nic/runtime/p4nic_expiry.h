@@ -1,4 +1,4 @@
-/* Entries whose time is up: told about one by one, or taken out untold, any number in one call.
+/* Entries whose time is up: told about, in order, or taken out untold; any number in one call.
  *
  * Untold ones leave no trace but a number, so their order among each other matters to nobody: they go as the wheel
  * has them, without passing through the heap, a piece at a time, and packets go on between two pieces. An entry that
@@ -11,7 +11,7 @@
 #define UNTOLD_AHEAD 16  /* whose memory is fetched together */
 
 API int p4_next_expiry(struct engine *e, u64 *deadline);
-API i64 p4_expire(struct engine *e, u64 now_ns, u32 *table);
+API u64 p4_expire(struct engine *e, u64 now_ns, u32 most, u8 *out);
 API int p4_expire_untold(struct engine *e, u64 now_ns, const u8 *told, int alone, u64 *gone);
 
 int p4_next_expiry(struct engine *e, u64 *deadline)
@@ -45,22 +45,49 @@ UNUSED static i64 due_table(struct engine *e, u64 now_ns)
     return best;
 }
 
-/* One entry whose time is up, disarmed; -1 if there is none. */
-i64 p4_expire(struct engine *e, u64 now_ns, u32 *table)
+/* An entry as it was when its time was up; its key and arguments follow. */
+struct expired {
+    u64 last_ns, timeout_ns, packets, bytes, sequence;
+    i64 priority;
+    u32 table, id;
+    u16 action;
+    u8 origin, kind;
+    u32 size; /* with what follows */
+};
+
+static u32 expired_put(struct engine *e, u32 table, u32 id, u8 *out)
 {
-    i64 at = due_table(e, now_ns);
-    if (at < 0)
-        return -1;
-    struct table *t = &e->tables[at];
-    u32 id = t->wheel.front.items[0].id;
-    struct entry *x = entry_at(t, id);
-    heap_pop(&t->wheel.front);
-    x->slot = 0;
-    if (x->origin != ORIGIN_LEARNED)
-        timer_repeat(t, x, now_ns);
-    e->workers[0]->statistics[STAT_EXPIRED]++;
-    *table = (u32)at;
-    return id;
+    const struct table *t = &e->tables[table];
+    struct p4_entry x;
+    p4_entry(e, table, id, &x);
+    u32 follow = t->key_size + t->args_size, size = (u32)sizeof(struct expired) + follow;
+    struct expired made = {x.last_ns, x.timeout_ns, x.packets, x.bytes, x.sequence, x.priority, table, id, x.action,
+        x.origin, x.kind, size};
+    memcpy(out, &made, sizeof made);
+    memcpy(out + sizeof made, x.key, follow);
+    return size;
+}
+
+/* Up to `most` entries whose time is up, the earliest first, into `out`: learned ones are gone then, others count
+ * anew. Bytes written; 0: none is due. The caller has shut packets out. */
+u64 p4_expire(struct engine *e, u64 now_ns, u32 most, u8 *out)
+{
+    u64 used = 0;
+    u32 n = 0;
+    for (i64 at; n < most && (at = due_table(e, now_ns)) >= 0; n++) {
+        struct table *t = &e->tables[at];
+        u32 id = t->wheel.front.items[0].id;
+        struct entry *x = entry_at(t, id);
+        used += expired_put(e, (u32)at, id, out + used);
+        heap_pop(&t->wheel.front);
+        x->slot = 0;
+        if (x->origin == ORIGIN_LEARNED)
+            p4_remove(e, (u32)at, id, NULL); /* learners are exact */
+        else
+            timer_repeat(t, x, now_ns);
+    }
+    e->workers[0]->statistics[STAT_EXPIRED] += n;
+    return used;
 }
 
 /* --- untold --- */

@@ -5,6 +5,7 @@ In: the text of a unit. Out: a cffi library. Called by `pipeline`.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,30 @@ from p4nic import ccompiler
 from p4nic.backend.native.declarations import DECLARATIONS
 from p4nic.ccompiler import FLAGS, CompilerError, compiler
 
-__all__ = ["FLAGS", "OPTIMISE", "RUNTIME", "CompilerError", "compiler", "load", "shared_object"]
+__all__ = ["FLAGS", "OPTIMISE", "RUNTIME", "CompilerError", "compiler", "library", "load", "shared_object"]
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
 OPTIMISE: tuple[str, ...] = ("-O2",)
 """docs/decisions/native-engine.md has what -O1 and -O3 gave."""
+PARTS = (("-DUNIT_PART=1", "-falign-functions=64"), ("-DUNIT_PART=2", "-O1"))
+"""Of a unit, compiled side by side: what runs packets, and the rest; see "Cold start" there."""
 
 
 def shared_object(text: str, extra: tuple[str, ...] = ()) -> Path:
-    """The compiled unit, from the cache if it is there. `extra` flags come last. CompilerError names the
-    file kept for inspection."""
-    return ccompiler.shared_object(text, (*OPTIMISE, *FLAGS, *extra), RUNTIME)
+    """The compiled unit, from the cache if it is there. With `extra` flags, which come last, it is compiled
+    whole. CompilerError names the file kept for inspection."""
+    parts = ((),) if extra else PARTS
+    return ccompiler.shared_object(text, (*OPTIMISE, *FLAGS, *extra), RUNTIME, parts)
 
 
 def load(path: Path) -> tuple[Any, Any]:
     """(ffi, library)."""
     return ccompiler.load(path, DECLARATIONS)
+
+
+def library(text: str) -> tuple[Any, Any]:
+    """(ffi, library) of a unit. What Python does for it is done while the compiler runs."""
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(shared_object, text)
+        ccompiler.declared(DECLARATIONS)
+        return load(made.result())

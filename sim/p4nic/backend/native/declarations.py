@@ -43,7 +43,7 @@ void p4_set_entry_counter(engine *e, uint32_t table, uint32_t id, uint64_t packe
 void p4_default_counter(engine *e, uint32_t table, uint64_t *out);
 void p4_set_default_counter(engine *e, uint32_t table, uint64_t packets, uint64_t bytes);
 int p4_next_expiry(engine *e, uint64_t *deadline);
-int64_t p4_expire(engine *e, uint64_t now_ns, uint32_t *table);
+uint64_t p4_expire(engine *e, uint64_t now_ns, uint32_t most, uint8_t *out);
 int p4_expire_untold(engine *e, uint64_t now_ns, const uint8_t *told, int alone, uint64_t *gone);
 void p4_set_member(engine *e, uint32_t profile, uint32_t id, int64_t action, const uint8_t *args,
     uint32_t args_bytes);

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import final
 
 MAX_WIDTH = 128
@@ -62,6 +63,8 @@ class Packing:
         )
         self._struct = struct.Struct(f"<{codes}{self.size - at}x")
         self._plain = order == list(range(len(fields)))
+        places = [order.index(i) for i in range(len(fields))]
+        self._values = itemgetter(*places) if len(places) > 1 else tuple  # from the order of memory
         self._wide = any(storage(w) >= 16 for _, w in fields)
 
     def __reduce__(self) -> tuple[type[Packing], tuple[list[tuple[str, int]]]]:
@@ -80,12 +83,7 @@ class Packing:
         """The values found in memory."""
         if not self._wide:
             found = self._struct.unpack(data)
-            if self._plain:
-                return found
-            values = [0] * len(found)
-            for i, value in zip(self.order, found, strict=True):
-                values[i] = value
-            return tuple(values)
+            return found if self._plain else self._values(found)
         number = int.from_bytes(data, "little")
         return tuple(number >> (8 * m.offset) & ((1 << (8 * storage(m.width))) - 1) for m in self.members)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from array import array
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, final
 
@@ -20,7 +20,6 @@ from p4nic.backend.api import (
     DigestMessage,
     Entry,
     EntryState,
-    Expired,
     Options,
     Outcome,
     Pipeline,
@@ -29,6 +28,7 @@ from p4nic.backend.api import (
 )
 from p4nic.backend.native import compiler
 from p4nic.backend.native.described import MAX_PROFILES, Numbers, Unit
+from p4nic.backend.native.expiry import Expiry
 from p4nic.backend.native.forwarding import NativeForwarding
 from p4nic.backend.native.measuring import LATENCY_STEPS, MAX_ROUNDS, Frames, Timing, in_c, timing
 from p4nic.backend.native.messages import DIGEST, decode, decode_outcomes, digest_message, log_message
@@ -47,7 +47,6 @@ STATISTICS = (
 )  # fmt: skip
 MAX_CELLS = 1 << 30
 """Cells of one counter, meter or register: beyond, even untouched memory is too much address space."""
-_EXPIRE_CHUNK = 64
 MAX_ENTRIES = 1 << 31
 MAX_FRAME = 1 << 20
 
@@ -81,6 +80,8 @@ class NativePipeline:
         self._rows = Rows((self._ffi, self._lib, self._engine), self._tables, self.workers)
         self.row_layout, self.read_rows = self._rows.layout, self._rows.reader
         self.write_rows = self._rows.write
+        expiry = Expiry(library_, self._tables, self.workers)
+        self.expire, self.expire_untold, self.next_expiry_ns = expiry.told, expiry.untold, expiry.next_ns
         self._meters = meters = Meters(library_, self._number.meters, self._tables, self.workers.gate)
         self.meter, self.set_meter = meters.meter, meters.set_meter
         self.direct_meter, self.set_direct_meter = meters.direct_meter, meters.set_direct_meter
@@ -217,40 +218,6 @@ class NativePipeline:
         taken, self._digests = self._digests, []
         self._lib.p4_clear_digests(self._engine)
         return taken
-
-    def expire(self, now_ns: int) -> list[Expired]:
-        expired: list[Expired] = []
-        due = self.next_expiry_ns()
-        if due is None or due > now_ns:
-            return expired
-        self.workers.gate()
-        which = self._ffi.new("uint32_t *")
-        tables = list(self._tables.values())
-        while (number := self._lib.p4_expire(self._engine, now_ns, which)) >= 0:
-            table = tables[which[0]]
-            state = table.describe(number, now_ns)
-            removed = state.entry.origin == "learned"
-            expired.append(Expired(state, removed))
-            if removed:
-                table.remove(number)
-            if not len(expired) % _EXPIRE_CHUNK:  # many at once do not stop the packets for long
-                self.workers.resume()
-                self.workers.gate()
-        return expired
-
-    def expire_untold(self, now_ns: int, told: Collection[str]) -> tuple[int, bool]:
-        due = self.next_expiry_ns()
-        if due is None or due > now_ns:
-            return 0, True
-        flags = bytes(name in told for name in self._tables)
-        gone = self._ffi.new("uint64_t *")
-        alone = self.workers.out_of_the_way
-        done = self._lib.p4_expire_untold(self._engine, now_ns, flags, alone, gone)
-        return int(gone[0]), bool(done)
-
-    def next_expiry_ns(self) -> int | None:
-        deadline = self._ffi.new("uint64_t *")
-        return int(deadline[0]) if self._lib.p4_next_expiry(self._engine, deadline) else None
 
     # --- tables ---
 
@@ -458,8 +425,7 @@ class NativeBackend:
         """Raises UnsupportedError for what this backend cannot execute, CompilerError if the C cannot be
         compiled; the Program has been verified."""
         unit = emit(program, options)
-        library = compiler.load(compiler.shared_object(unit.text))
-        return NativePipeline(program, options, unit, library)
+        return NativePipeline(program, options, unit, compiler.library(unit.text))
 
 
 def emit(program: Program, options: Options) -> Unit:

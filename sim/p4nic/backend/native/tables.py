@@ -7,7 +7,7 @@ has only masked keys) and tells equal entries apart. Called by `pipeline`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, assert_never, final
+from typing import Any, NamedTuple, assert_never, final
 
 from p4nic.backend.api import ActionSet, Entry, EntryState, GroupRef, MemberRef, Origin
 from p4nic.backend.native.described import TableLayout
@@ -21,6 +21,24 @@ ORIGINS: tuple[Origin, ...] = ("control", "learned", "const")
 ACTION, MEMBER, GROUP = range(3)
 
 Identity = tuple[tuple[Match, ...], int]
+
+
+@final
+class Shown(NamedTuple):
+    """What C knows of an entry: times in nanoseconds, key and arguments as they lie in memory."""
+
+    last_ns: int
+    timeout_ns: int
+    packets: int
+    volume: int
+    sequence: int
+    priority: int
+    number: int
+    action: int
+    origin: int
+    kind: int
+    key: bytes
+    args: bytes
 
 
 def normal(match: Match, kind: str, width: int) -> Match:
@@ -198,7 +216,7 @@ class NativeTable:
         self._lib.p4_modify(
             self._engine, self.number, number, action, kind, args, len(args), entry.idle_timeout_ns, now_ns
         )
-        self._forget(number)
+        self.forget(number)
         if entry.metadata or entry.controller_metadata:
             self._remember(number, entry)
 
@@ -207,7 +225,8 @@ class NativeTable:
         self._metadata[number] = raw.sequence, entry.metadata, entry.controller_metadata
         self._lib.p4_annotate(self._engine, self.number, 1)
 
-    def _forget(self, number: int) -> None:
+    def forget(self, number: int) -> None:
+        """The metadata of an entry that is gone, or is another now."""
         if self._metadata.pop(number, None) is not None and not self._metadata:
             self._lib.p4_annotate(self._engine, self.number, 0)
 
@@ -219,7 +238,7 @@ class NativeTable:
             del self._identities[self._identity(key, self.raw(number).priority)]
             pairs = [value_and_mask(m, k.width) for m, k in zip(key, self.spec.keys, strict=True)]
             key_mask = self.layout.key.pack([b for _, b in pairs])
-        self._forget(number)
+        self.forget(number)
         self._lib.p4_remove(self._engine, self.number, number, key_mask)
 
     def set_default(self, call: ActionCall) -> None:
@@ -268,27 +287,39 @@ class NativeTable:
     def describe(self, number: int, now_ns: int) -> EntryState:
         """An entry as it is read from outside."""
         raw = self.raw(number)
+        key = bytes(self._ffi.buffer(raw.key, self.layout.key.size))
+        args = bytes(self._ffi.buffer(raw.args, self.layout.args))
+        return self.state(
+            Shown(
+                raw.last_ns, raw.timeout_ns, raw.packets, raw.bytes, raw.sequence, raw.priority, number,
+                raw.action, raw.origin, raw.kind, key, args,
+            ),
+            now_ns,
+        )  # fmt: skip
+
+    def state(self, shown: Shown, now_ns: int) -> EntryState:
+        """What C shows of an entry, as it is read from outside."""
         action: ActionCall | MemberRef | GroupRef
-        if raw.kind == ACTION:
-            name = self._names[raw.action]
+        if shown.kind == ACTION:
+            name = self._names[shown.action]
             packing = self.actions[name][1]
-            action = ActionCall(name, packing.unpack(bytes(self._ffi.buffer(raw.args, packing.size))))
+            action = ActionCall(name, packing.unpack(shown.args[: packing.size]))
         else:
-            reference = int.from_bytes(self._ffi.buffer(raw.args, 8), "little")
-            action = MemberRef(reference) if raw.kind == MEMBER else GroupRef(reference)
-        sequence, metadata, controller = self._metadata.get(number, (-1, b"", 0))
-        if sequence != raw.sequence:
+            reference = int.from_bytes(shown.args[:8], "little")
+            action = MemberRef(reference) if shown.kind == MEMBER else GroupRef(reference)
+        sequence, metadata, controller = self._metadata.get(shown.number, (-1, b"", 0))
+        if sequence != shown.sequence:
             metadata, controller = b"", 0
         if self.layout.exact:
-            packed = bytes(self._ffi.buffer(raw.key, self.layout.key.size))
-            key: tuple[Match, ...] = tuple(Exact(v) for v in self.layout.key.unpack(packed))
+            key: tuple[Match, ...] = tuple(map(Exact, self.layout.key.unpack(shown.key)))
         else:
-            key = self._keys[number]
-        priority = raw.priority if not self._is_lpm else 0
+            key = self._keys[shown.number]
+        priority = shown.priority if not self._is_lpm else 0
         told = Entry(
-            self.spec.name, key, action, priority, raw.timeout_ns, metadata, controller, ORIGINS[raw.origin]
-        )
-        return EntryState(told, max(now_ns - raw.last_ns, 0), raw.packets, raw.bytes)
+            self.spec.name, key, action, priority, shown.timeout_ns, metadata, controller,
+            ORIGINS[shown.origin],
+        )  # fmt: skip
+        return EntryState(told, max(now_ns - shown.last_ns, 0), shown.packets, shown.volume)
 
     def numbers(self) -> list[int]:
         """All entries' numbers, in order of insertion."""

@@ -1,7 +1,11 @@
 """The emitted translation unit: sizes and structs, `step`, the tables' descriptions, the runtime included
 around.
 
-    program.c:  #define N_TABLES …   #include "p4nic_packet.h"   struct ctx   step()   #include "p4nic_api.h"
+    program.c:  #define N_TABLES …   #include "p4nic_packet.h"   struct ctx
+                #if HAS_PACKETS   #include "p4nic_burst.h"   step()   #endif
+                #if HAS_CONTROL   #include "p4nic_api.h"   #endif
+
+Whole, or in two parts side by side (p4nic_base.h: UNIT_PART).
 
 In: a verified Program and the sizes its tables get. Out: C text, and what the binding must know about it
 (Unit). Called by `pipeline` and by `p4nic emit-c`.
@@ -89,6 +93,7 @@ class _Builder:
         }
         self.resident: list[Variable] = []
         self.hashed: frozenset[str] = frozenset()
+        self.finders: dict[str, str] = {}  # by what a lookup does, and by name: the function that does it
         self.tables = {name: table_layout(program, t, self.actions) for name, t in program.tables.items()}
 
     def _arch(self) -> Arch:
@@ -163,16 +168,16 @@ class _Builder:
             lines += [f"/* key of {_comment(name)} */", *layout.key.declare(f"key_{number}")]
             lines += self._range_test(number, layout)
             lines += self._finder(number, name, layout)
-        lines += self._context(flat, body)
+        lines += [*self._context(body), '#include "p4nic_slots.h"', "#if HAS_PACKETS", *self._waits(body)]
         lines += ["static int step(struct worker *w, struct ctx *c);", '#include "p4nic_burst.h"']
         lines += arch.helpers(v, {x.name for x in body.saved})
         lines += [f'#include "{arch.header}"', ""]
-        lines += self._step(flat, body)
-        lines += self._tables_start()
+        lines += [*self._step(flat, body), '#include "p4nic_bench.h"', "#endif"]
+        lines += ["#if HAS_CONTROL", *self._tables_start()]
         lines[types_at:types_at] = wide.types("\n".join(lines))
         if self.padded:
             lines.insert(types_at, '#include "p4nic_padded.h"')
-        return "\n".join([*lines, '#include "p4nic_api.h"']) + "\n"
+        return "\n".join([*lines, '#include "p4nic_api.h"', "#endif"]) + "\n"
 
     def _action(self, name: str) -> int:
         return list(self.program.actions).index(name)
@@ -214,15 +219,14 @@ class _Builder:
 
     def _finder(self, number: int, name: str, layout: TableLayout) -> list[str]:
         """The lookup, with the sizes as constants. Only what is remembered is inlined: many Applies of one
-        table share the rest."""
+        table share the rest, and so do tables of the same sizes."""
         if not layout.key.members:
             return []
         size, sizes = layout.key.size, f"{layout.key.size}, ENTRY_{number}"
-        alone = "__attribute__((noinline, unused)) static struct entry *"
         lpm = prefix_key(self.program.tables[name])
         if name in self.hashed and lpm is None:
-            head = f"{alone}find_{number}(const struct table *t, const u64 *k, u64 hash)"
-            return [head, "{", f"    return index_find(t, &t->index, k, hash, {sizes});", "}"]
+            search = f"index_find(t, &t->index, k, hash, {sizes})"
+            return self._shared("find", number, "const struct table *t, const u64 *k, u64 hash", search)
         search, bits, parameters = f"ternary_find(t, k, {sizes})", "CACHE_BITS", "const u64 *k"
         lookup, test = [], []
         if layout.exact or lpm is not None:
@@ -232,16 +236,13 @@ class _Builder:
                 search = f"longest_find(t, k, {sizes}, {_prefix_place(layout.key, lpm)})"
                 bits, few, parameters = "CACHE_BITS", "LPM_REMEMBERED", "const u64 *k, u64 found"
                 test = ["    if (found)", "        return lpm_told(found);"]
-            head = f"{alone}lookup_{number}(const struct table *t, const u64 *k)"
-            lookup = [head, "{", f"    return {search};", "}"]
+            lookup = self._shared("lookup", number, "const struct table *t, const u64 *k", search)
             search = f"lookup_{number}(t, k)"
             test += [f"    if (t->count > {few})", f"        return {search};"]
+        remembered = "struct remembered *r, const struct table *t, const u64 *k"
         return [
             *lookup,
-            f"{alone}search_{number}(struct remembered *r, const struct table *t, const u64 *k)",
-            "{",
-            f"    return remember(r, t, k, {size}, {search});",
-            "}",
+            *self._shared("search", number, remembered, f"remember(r, t, k, {size}, {search})"),
             f"INLINE struct entry *find_{number}(const struct worker *w, {parameters})",
             "{",
             f"    const struct table *t = &w->engine->tables[{number}];",
@@ -253,13 +254,25 @@ class _Builder:
             "}",
         ]
 
+    def _shared(self, what: str, number: int, parameters: str, value: str) -> list[str]:
+        """A function of its own, or the name of one that does the same."""
+        layout = list(self.tables.values())[number]
+        meaning = f"{what} {value.replace(f'ENTRY_{number}', str(layout.size))}"
+        meaning = re.sub(r"lookup_(\d+)", lambda call: self.finders.get(call[0], call[0]), meaning)
+        first = self.finders.setdefault(meaning, f"{what}_{number}")
+        self.finders[f"{what}_{number}"] = first
+        if first != f"{what}_{number}":
+            return [f"#define {what}_{number} {first}"]
+        alone = "__attribute__((noinline, unused)) static struct entry *"
+        return [f"{alone}{first}({parameters})", "{", f"    return {value};", "}"]
+
     def _range_test(self, number: int, layout: TableLayout) -> list[str]:
         if not layout.ranges:
             return []
         bounds = layout.head + layout.key.size + layout.args
         tests = " && ".join(f"k->f{i} >= low->f{i} && k->f{i} <= high->f{i}" for i in layout.ranges)
         return [
-            f"static int in_ranges_{number}(const void *key, const void *entry)",
+            f"UNUSED static int in_ranges_{number}(const void *key, const void *entry)",
             "{",
             f"    const struct key_{number} *k = key;",
             f"    const struct key_{number} *low = (const void *)((const u8 *)entry + {bounds});",
@@ -268,7 +281,7 @@ class _Builder:
             "}",
         ]
 
-    def _context(self, flat: Flattener, body: BodyWriter) -> list[str]:
+    def _context(self, body: BodyWriter) -> list[str]:
         words = max([self.tables[s.table.name].key.size // 8 for s in body.waits], default=1)
         lines = ["/* What is kept of a packet that waits. */", "struct saved {", "    u8 nothing;"]
         lines += [f"    {x.type} {x.name};" for x in sorted(body.saved, key=_by_size)]
@@ -285,11 +298,12 @@ class _Builder:
             "    struct entry *near; /* probably what it waits for */",
             f"    u64 hash, key[{words}];",
         ]
+        return [*lines, "    struct saved s;", "} __attribute__((aligned(64)));", ""]
+
+    def _waits(self, body: BodyWriter) -> list[str]:
         numbers = body.state.numbers.tables
-        lines += ["    struct saved s;", "} __attribute__((aligned(64)));", ""]
         waits = ", ".join(f"[{body.resume_of(s)}] = {numbers[s.table.name]}" for s in body.waits)
         return [
-            *lines,
             "/* The table at which packets with this resume number wait. */",
             f"static const unsigned waits_at[RESUME_POINTS] = {{{waits or 0}}};",
         ]

@@ -89,6 +89,13 @@ def test_latency_and_memory_and_start_have_their_figures() -> None:
     assert start["samples"] == [start["cached_s"]]
 
 
+@pytest.mark.parametrize("engine", ["interp", "native"])
+def test_all_that_expires_is_counted(engine: str) -> None:
+    expiry = workloads()["expiry"].run(replace(FEW, backend=engine), lambda _: None).as_json()
+    assert expiry["entries"] == 128
+    assert ("untold_million_per_s" in expiry) == (engine == "native")
+
+
 def test_two_workers_are_measured_next_to_one() -> None:
     options = replace(FEW, workers=2, seconds=0.02, peers=())
     told = workloads()["lb-established"].run(options, lambda _: None).as_json()

@@ -60,6 +60,7 @@ def test_json_is_one_object_with_the_keys_of_the_interface(
             ["lb-established", "--workers", "2", "--backend", "interp"],
             "--workers 2: the interp backend has one worker",
         ),
+        (["lb-first-packet", "--workers", "2"], "--workers 2: lb-first-packet measures one worker; "),
     ],
 )
 def test_bad_input_is_one_sentence(

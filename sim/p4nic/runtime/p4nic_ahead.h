@@ -10,6 +10,7 @@
 #include "p4nic_workers.h"
 
 #define AHEAD 8 /* rows between a prefetch and its use */
+#define SPLIT_TOGETHER 32 /* so that packets on other processors fetch the index's shape anew less often */
 
 struct ahead_row {
     u64 hash;
@@ -118,8 +119,9 @@ static int ahead_make(struct engine *e, struct ahead *a, const u8 *rows, u64 now
             ahead_undo(e, a, i);
             return 0;
         }
-        if (index_wants_split(&t->index))
-            index_split(t, &t->index);
+        if (i % SPLIT_TOGETHER == SPLIT_TOGETHER - 1)
+            for (u32 k = 0; k < SPLIT_TOGETHER && index_wants_split(&t->index); k++)
+                index_split(t, &t->index);
     }
     return 1;
 }

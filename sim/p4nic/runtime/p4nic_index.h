@@ -23,8 +23,9 @@ struct bucket {
 struct index {
     struct bucket *buckets; /* address space for `limit`; memory only for those in use */
     u64 shape;              /* split << 32 | mask, in one word, because readers take both at once */
-    u32 count;
     u32 limit;
+    u64 apart[8]; /* what each insertion changes is in no cache line of the readers' */
+    u32 count;
     u32 used; /* buckets behind were never filled */
 };
 

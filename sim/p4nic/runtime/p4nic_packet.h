@@ -148,7 +148,7 @@ UNUSED static void note_learned(struct worker *w, u32 table, u64 hash, int how)
 }
 
 /* Of a packet that is not untrue: it has missed the key, nothing has learned it since, and so it is not there. */
-INLINE void learn_pending(struct worker *w, struct pending *l)
+__attribute__((noinline, unused)) static void learn_pending(struct worker *w, struct pending *l)
 {
     struct table *t = &w->engine->tables[l->table];
     u32 bytes = t->key_size + ((l->args_bytes + 7) & ~7u);

@@ -49,7 +49,7 @@ struct table {
     u32 number;
     u32 key_size, args_size, entry_size; /* bytes, multiples of 8 */
     u32 entry_shift, entry_inverse; /* of the entry's size: its power of two; its odd part's inverse modulo 2^32 */
-    u32 capacity, count, fresh;
+    u32 capacity, count;
     u32 ask_at; /* fresh entries at which it asks for more memory; NONE: never */
     u32 ready, ready_buckets; /* entries and buckets whose memory is there, or asked for */
     struct keeper *keeper;
@@ -66,12 +66,13 @@ struct table {
     i64 *priority;
     u32 *next, *place; /* masked tables: in the chain, in the bitmaps */
     u32 *freed;
-    u32 freed_count;
     struct group **groups; /* best first */
     u32 group_count;
     struct lpm *lpm; /* with a longest prefix */
     struct bitmaps *bitmaps; /* with many groups, and no longest prefix */
-    struct index index;
+    struct index index; /* its end, and */
+    u32 fresh, freed_count; /* are the writer's while packets go on: apart from what those read */
+    u64 apart[8];
     struct meter *meters; /* direct meter, by entry */
     u8 annotated; /* entries have metadata, kept by the caller: no rows */
     struct reader *readers; /* reads under way: they are told of changes */

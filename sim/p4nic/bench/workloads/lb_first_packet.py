@@ -10,6 +10,7 @@ from p4nic.bench import lb
 from p4nic.bench.api import BenchError, Measured, Options, Progress, Result, Sample
 from p4nic.bench.floor import Floor
 from p4nic.bench.peers import Engines, engines
+from p4nic.errors import InputError
 
 NAME = "lb-first-packet"
 ABOUT = "connections/s: a SYN each, both directions learned (--flows: connections of one trial)"
@@ -18,6 +19,10 @@ UNIT = "million connections/s"
 
 def run(options: Options, progress: Progress) -> Result:
     """Connections of each engine; `--seconds` does not count here."""
+    if options.workers > 1:
+        raise InputError(
+            f"--workers {options.workers}: {NAME} measures one worker; lb-established takes more"
+        )
     flows = lb.flow_count(options)
     progress(f"{flows} connections a trial: making frames")
     traffic = lb.flow_frames(lb.flow_order(flows), lb.to_vip(lb.SYN), options.frame_size)

@@ -36,7 +36,8 @@ pipeline = NativePipeline(
 first = threading.Thread(target=int)  # with which the sanitizer starts a thread of its own
 first.start()
 first.join()
-threads = len(os.listdir("/proc/self/task"))
+while (threads := len(os.listdir("/proc/self/task"))) > 2:  # joined, but not yet gone
+    time.sleep(0.01)
 entries = list(lb.configuration(program))
 for entry in entries:
     pipeline.insert(entry, 0)

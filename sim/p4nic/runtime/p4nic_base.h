@@ -77,6 +77,14 @@ INLINE u64 load_be_5(const u8 *p) { return load_be_4(p) << 8 | p[4]; }
 INLINE u64 load_be_6(const u8 *p) { return load_be_4(p) << 16 | load_be_2(p + 4); }
 INLINE u64 load_be_7(const u8 *p) { return load_be_4(p) << 24 | load_be_3(p + 4); }
 
+/* n < 8 bytes at `at` of `room` >= 8 that can be read, by one load: of some behind them, or of some before. */
+INLINE u64 load_within(const u8 *p, unsigned at, unsigned n, unsigned room)
+{
+    if (at + 8 <= room)
+        return load_be(p + at, 8) >> (64 - 8 * n);
+    return load_be(p + at + n - 8, 8) & (((u64)1 << (8 * n)) - 1);
+}
+
 INLINE u128 load_be_wide(const u8 *p, unsigned n)
 {
     u128 value = 0;

@@ -173,13 +173,11 @@ INLINE u64 sum_words(struct piece a, struct piece b)
     return sum;
 }
 
-/* One's complement: 0 only for a sum of 0. */
+/* One's complement: 0 only for a sum of 0. Halves are added crosswise: the upper half of the sum has its carry then. */
 INLINE u32 fold_sum(u64 sum)
 {
-    sum = (sum & 0xffffffffu) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (u32)((sum & 0xffff) + (sum >> 16));
+    u32 half = (u32)((sum + (sum >> 32 | sum << 32)) >> 32);
+    return (half + (half >> 16 | half << 16)) >> 16;
 }
 
 INLINE u64 hash_csum16(struct piece a, struct piece b) { return fold_sum(sum_words(a, b)) ^ 0xffff; }
@@ -263,8 +261,8 @@ INLINE u64 sum_of(u64 value) { return (value & 0xffffffffu) + (value >> 32); } /
 INLINE u64 sum_without(u64 value) { return 0xffffffffu * (u64)4 - value; }     /* value below 2^33 */
 INLINE u32 sum_finish(u64 sum)
 {
-    u32 folded = fold_sum(sum);
-    return folded == 0xffff || folded == 0 ? 0xffff : folded ^ 0xffff;
+    u32 checksum = fold_sum(sum) ^ 0xffff;
+    return checksum ? checksum : 0xffff;
 }
 
 #endif

@@ -196,6 +196,8 @@ INLINE int is_pending(const struct pass *p, const void *entry)
 /* A learner's lookup found nothing. */
 INLINE void key_missed(struct pass *p, u32 table, u64 hash)
 {
+    if (!p->speculative)
+        return;
     if (p->missed_count < MISSES)
         p->missed[p->missed_count] = key_name(table, hash);
     p->missed_count++;
@@ -227,53 +229,77 @@ INLINE int is_untrue(const struct worker *w, const struct pass *p)
     return 0;
 }
 
-/* --- effects --- */
+/* --- effects ---
+ * At once where the packet is for real; else they wait in it, if there is room (0: there is none). */
 
-INLINE void effects_apply(struct worker *w, struct pass *p)
+/* The cell is this worker's: nobody else writes it. */
+INLINE void count_now(struct cell *cell, u64 packets, u64 bytes)
 {
-    for (u32 i = 0; i < p->effects; i++) {
-        struct effect *f = &p->effect[i];
-        if (f->kind == EFFECT_COUNT) {
-            struct cell *cell = f->where; /* this worker's: nobody else writes it */
-            relaxed_store(&cell->packets, relaxed_load(&cell->packets) + f->packets);
-            relaxed_store(&cell->bytes, relaxed_load(&cell->bytes) + f->bytes);
-            continue;
-        }
-        if (f->kind == EFFECT_LEARN) {
-            learn_pending(w, f->where);
-            continue;
-        }
-        struct table *t = &w->engine->tables[f->table];
-        if (unlikely(w->engine->shared))
-            touch_shared(w, t, f->where, f->kind == EFFECT_REARM ? f->profile : -1);
-        else if (f->kind == EFFECT_REARM)
-            rearm(t, f->where, f->profile, w->now_ns);
-        else
-            touch(t, f->where, w->now_ns);
-        w->statistics[STAT_REARMED] += f->kind == EFFECT_REARM;
-    }
-    p->effects = 0;
+    relaxed_store(&cell->packets, relaxed_load(&cell->packets) + packets);
+    relaxed_store(&cell->bytes, relaxed_load(&cell->bytes) + bytes);
 }
 
-/* In the middle of a packet that runs for real, before something whose order matters. */
-COLD void effects_flush(struct worker *w, struct pass *p) { effects_apply(w, p); }
-
-INLINE void effect_count(struct pass *p, void *cell, u64 packets, u64 bytes)
+INLINE void timer_now(struct worker *w, u16 kind, u16 table, struct entry *x, i32 profile)
 {
+    struct table *t = &w->engine->tables[table];
+    if (unlikely(w->engine->shared))
+        touch_shared(w, t, x, kind == EFFECT_REARM ? profile : -1);
+    else if (kind == EFFECT_REARM)
+        rearm(t, x, profile, w->now_ns);
+    else
+        touch(t, x, w->now_ns);
+    w->statistics[STAT_REARMED] += kind == EFFECT_REARM;
+}
+
+INLINE int effect_count(struct pass *p, struct cell *cell, u64 packets, u64 bytes)
+{
+    if (likely(!p->speculative)) {
+        count_now(cell, packets, bytes);
+        return 1;
+    }
+    if (unlikely(p->effects == EFFECTS))
+        return 0;
     struct effect *f = &p->effect[p->effects++];
     f->where = cell;
     f->packets = packets;
     f->bytes = bytes;
     f->kind = EFFECT_COUNT;
+    return 1;
 }
 
-INLINE void effect_timer(struct pass *p, u16 kind, u16 table, void *entry, i32 profile)
+INLINE int effect_timer(struct worker *w, struct pass *p, u16 kind, u16 table, struct entry *x, i32 profile)
 {
+    if (likely(!p->speculative)) {
+        timer_now(w, kind, table, x, profile);
+        return 1;
+    }
+    if (unlikely(p->effects == EFFECTS))
+        return 0;
     struct effect *f = &p->effect[p->effects++];
-    f->where = entry;
+    f->where = x;
     f->profile = profile;
     f->table = table;
     f->kind = kind;
+    return 1;
+}
+
+/* What waited. */
+INLINE void effects_apply(struct worker *w, struct pass *p)
+{
+    for (u32 i = 0; i < p->effects; i++) {
+        struct effect *f = &p->effect[i];
+        switch (f->kind) {
+        case EFFECT_COUNT:
+            count_now(f->where, f->packets, f->bytes);
+            break;
+        case EFFECT_LEARN:
+            learn_pending(w, f->where);
+            break;
+        default:
+            timer_now(w, f->kind, f->table, f->where, f->profile);
+        }
+    }
+    p->effects = 0;
 }
 
 /* --- messages to the control plane --- */
@@ -351,6 +377,16 @@ UNUSED static void mirror_add(struct pass *p, u32 slot, u32 session)
 /* The rest of a frame: of a small one a few bytes, for which a call costs more than the copy. */
 INLINE void copy_rest(u8 *to, const u8 *from, u32 n)
 {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    if (n <= 32) { /* assembly, because the compiler takes half a second for the header that has names for this */
+        typedef char bytes __attribute__((vector_size(32), aligned(1), may_alias));
+        u32 those = (u32)(((u64)1 << n) - 1);
+        bytes x;
+        __asm__("vmovdqu8 %1, %0%{%2%}%{z%}" : "=v"(x) : "m"(*(const bytes *)(const void *)from), "Yk"(those));
+        __asm__("vmovdqu8 %1, %0%{%2%}" : "+m"(*(bytes *)(void *)to) : "v"(x), "Yk"(those));
+        return;
+    }
+#endif
     if (n >= 128) {
         memcpy(to, from, n);
     } else if (n >= 16) {

@@ -14,7 +14,7 @@ COLD struct ctx *packet_of(struct worker *w, const struct ctx *from, const u8 *d
 {
     struct ctx *n = arena_take(w, sizeof *n);
     memset(n, 0, sizeof *n);
-    pass_start(w, n, data, length, from->p.port, 0);
+    pass_start(w, n, data, length, from->p.port, ALONE);
     n->p.passes = passes;
     return n;
 }
@@ -96,12 +96,18 @@ COLD void egress_done(struct worker *w, const struct ctx *c, u32 port)
         verdict_send(w, w->verdicts, port, c->p.out, c->p.out_length);
 }
 
-static void run_alone(struct worker *w, struct ctx *c, const struct input *in, struct verdicts *v)
+INLINE int turn_goes_on(const struct worker *w, int status)
 {
-    queues_start(w, c, in, v);
-    for (struct ctx *now; (now = queues_next(w)) != NULL;) {
-        int status = step(w, now);
-        pass_commit(w, &now->p);
+    return status != ST_DROPPED || any_left(w);
+}
+
+/* What has become of it, and then of all copies. */
+UNUSED static void turn_ends(struct worker *w, struct ctx *c, const struct input *in, int status, struct verdicts *v)
+{
+    (void)in;
+    c->p.waits = 0;
+    for (struct ctx *now = c; now != NULL;) {
+        path_commit(w, &now->p);
         memset(now->p.path, 0, sizeof now->p.path);
         if (status == ST_INGRESS)
             ingress_done(w, now);
@@ -109,6 +115,9 @@ static void run_alone(struct worker *w, struct ctx *c, const struct input *in, s
             egress_done(w, now, (u32)now->p.transmit);
         else if (status == ST_DROPPED)
             verdict_drop(v, now->p.reason);
+        now = queues_next(w);
+        if (now)
+            status = step(w, now);
     }
 }
 

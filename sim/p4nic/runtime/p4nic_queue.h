@@ -26,13 +26,17 @@ COLD int goes_on(struct worker *w, const struct ctx *c, u32 copies)
     return 1;
 }
 
-/* A received packet, and nothing else, is waiting for ingress. */
-UNUSED static void queues_start(struct worker *w, struct ctx *c, const struct input *in, struct verdicts *v)
+/* A received packet, and no copy of it so far. */
+INLINE void turn_begins(struct worker *w, struct verdicts *v)
 {
+    *v = no_verdicts(w);
     w->verdicts = v;
     w->ingress.head = w->ingress.tail = w->egress.head = w->egress.tail = 0;
-    pass_start(w, c, in->data, in->length, in->port, 0);
-    queue_add(&w->ingress, c);
+}
+
+INLINE int any_left(const struct worker *w)
+{
+    return w->egress.head < w->egress.tail || w->ingress.head < w->ingress.tail;
 }
 
 /* Egress comes first: a packet that starts over waits until all copies are done. NULL: none is left. */

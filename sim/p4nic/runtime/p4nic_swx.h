@@ -21,25 +21,16 @@ UNUSED static void send_mirrors(struct worker *w, struct pass *p, struct verdict
     }
 }
 
-static void run_alone(struct worker *w, struct ctx *c, const struct input *in, struct verdicts *v)
+INLINE void turn_begins(struct worker *w, struct verdicts *v) { (void)w, (void)v; }
+INLINE int turn_goes_on(const struct worker *w, int status) { return (void)w, status == ST_REQUESTS; }
+
+/* From the end of a pass on, with no frame sent so far. */
+UNUSED static void turn_ends(struct worker *w, struct ctx *c, const struct input *in, int status, struct verdicts *v)
 {
-    const u8 *data = in->data;
-    u32 length = in->length;
-    for (u32 passes = 0;; passes++) {
-        if (passes > MAX_PASSES) {
-            verdict_drop(v, REASON_TOO_MANY_PASSES);
-            return;
-        }
-        if (passes) { /* the frame of the last pass is in the slot's buffer */
-            c->p.out = arena_take(w, length + EMIT_ROOM);
-            c->p.out_room = length + EMIT_ROOM;
-        }
-        pass_start(w, c, data, length, in->port, 0);
-        c->p.passes = passes;
-        c->p.resume = passes ? RESUME_AGAIN : 0;
-        int status = step(w, c);
-        struct pass *p = &c->p;
-        pass_commit(w, p);
+    struct pass *p = &c->p;
+    *v = no_verdicts(w);
+    for (u32 passes = 1;; passes++) {
+        path_commit(w, p);
         if (status == ST_SENT) {
             send_frame(w, (u32)p->transmit, p->out, p->out_length);
             return;
@@ -60,8 +51,18 @@ static void run_alone(struct worker *w, struct ctx *c, const struct input *in, s
                 verdict_send(w, v, (u32)p->transmit, p->out, p->out_length);
             return;
         }
-        data = p->out;
-        length = p->out_length;
+        if (passes > MAX_PASSES) {
+            verdict_drop(v, REASON_TOO_MANY_PASSES);
+            return;
+        }
+        const u8 *frame = p->out; /* in the slot's buffer, or that of the pass before */
+        u32 length = p->out_length;
+        p->out = arena_take(w, length + EMIT_ROOM);
+        p->out_room = length + EMIT_ROOM;
+        pass_start(w, c, frame, length, in->port, ALONE);
+        p->passes = passes;
+        p->resume = RESUME_AGAIN;
+        status = step(w, c);
     }
 }
 

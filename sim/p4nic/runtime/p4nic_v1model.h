@@ -14,6 +14,7 @@ COLD struct ctx *copy_of(struct worker *w, const struct ctx *c)
     n->p.out = arena_take(w, n->p.length + EMIT_ROOM);
     n->p.out_room = n->p.length + EMIT_ROOM;
     n->p.out_length = n->p.effects = 0;
+    n->p.waits = 0;
     n->p.cloned = n->p.resubmitted = n->p.recirculated = n->p.limited = 0;
     n->p.fuel = FUEL;
     memset(n->p.path, 0, sizeof n->p.path);
@@ -74,7 +75,7 @@ COLD void again(struct worker *w, struct ctx *c, const u8 *data, u32 length, u32
         return;
     struct ctx *n = arena_take(w, sizeof *n);
     memset(n, 0, sizeof *n);
-    pass_start(w, n, data, length, c->p.port, 0);
+    pass_start(w, n, data, length, c->p.port, ALONE);
     n->p.passes = c->p.passes + 1;
     n->p.resume = RESUME_AGAIN;
     keep_metadata(n, c, kept);
@@ -116,17 +117,26 @@ UNUSED static void recirculate(struct worker *w, struct ctx *c)
     again(w, c, c->p.out, c->p.out_length, c->p.recirculate_kept, RECIRCULATED);
 }
 
-static void run_alone(struct worker *w, struct ctx *c, const struct input *in, struct verdicts *v)
+INLINE int turn_goes_on(const struct worker *w, int status)
 {
-    queues_start(w, c, in, v);
-    for (struct ctx *now; (now = queues_next(w)) != NULL;) {
-        int status = step(w, now);
-        pass_commit(w, &now->p);
+    return status == ST_GONE || any_left(w);
+}
+
+/* What has become of it, and then of all copies. */
+UNUSED static void turn_ends(struct worker *w, struct ctx *c, const struct input *in, int status, struct verdicts *v)
+{
+    (void)in;
+    c->p.waits = 0;
+    for (struct ctx *now = c; now != NULL;) {
+        path_commit(w, &now->p);
         memset(now->p.path, 0, sizeof now->p.path);
         if (status == ST_SENT)
             send_frame(w, (u32)now->p.transmit, now->p.out, now->p.out_length);
         else if (status == ST_DROPPED)
             verdict_drop(v, now->p.reason);
+        now = queues_next(w);
+        if (now)
+            status = step(w, now);
     }
 }
 

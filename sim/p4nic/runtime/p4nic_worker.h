@@ -53,7 +53,12 @@ struct block {
 };
 
 struct ctx;
-struct verdicts;
+
+/* Copies sent and reasons of drops of one received packet. */
+struct verdicts {
+    u32 first, drops, reason;
+    u32 copies; /* clones of clones and new beginnings, so far */
+};
 
 /* Frames first to last (one before it) that a worker takes over and over, and what became of them. */
 struct replay {
@@ -129,7 +134,8 @@ struct pass {
     u64 path[PATH_WORDS];
     i64 transmit;
     u32 reason;
-    u8 speculative;
+    u8 speculative; /* what it does must not take effect */
+    u8 waits;       /* it may be suspended */
     u16 clone_kept, resubmit_kept, recirculate_kept; /* which fields survive: a number of the unit */
     u32 clone_session, limit;
     u64 missed[MISSES]; /* keys that learners did not have */

@@ -1,7 +1,7 @@
 """The body of `step`: every Item in turn, the labels somebody goes to, and the places where a packet may
 wait.
 
-Find(flow_table)   →   if (p->speculative && e->tables[12].big) { keep what is live; return ST_SUSPENDED; }
+Find(flow_table)   →   if (p->waits && e->tables[12].big) { keep what is live; return ST_SUSPENDED; }
                        R_3:
                        e7 = index_find(…);
 """
@@ -185,7 +185,7 @@ class BodyWriter:
         return lines
 
     def _wait(self, site: Site) -> None:
-        """Let a speculative packet wait while its bucket is fetched."""
+        """Let a packet of a burst wait while its bucket is fetched."""
         n, number = site.number, self.state.numbers.tables[site.table.name]
         live = [x for x in self.v.all() if self.before[self._at] >> x.bit & 1]
         told = self._known.get(self._at, {})
@@ -195,7 +195,7 @@ class BodyWriter:
         self._waiting[n] = live
         self._told[n] = told
         out = self.out
-        out.line(f"if (p->speculative && relaxed_load(&e->tables[{number}].big)) {{")
+        out.line(f"if (p->waits && relaxed_load(&e->tables[{number}].big)) {{")
         if prefix_key(site.table) is None:
             out.line(f"    prefetch_bucket(&e->tables[{number}], h{n});")
         for line in save(kept):

@@ -71,8 +71,9 @@ def fixed_bits(type_: HeaderType) -> int:
     return sum(f.width for f in type_.fields if not f.varbit)
 
 
-def load(field: Field, at: int, where: str) -> str:
-    """A field found `at` bits after the C pointer `where`; up to 128 bits."""
+def load(field: Field, at: int, where: str, room: int = 0) -> str:
+    """A field of up to 128 bits found `at` bits after the C pointer `where`, behind which there are `room`
+    bytes at least."""
     first, last = at // 8, (at + field.width + 7) // 8
     if last - first > 8:
         if at % 8 or field.width % 8:
@@ -80,16 +81,20 @@ def load(field: Field, at: int, where: str) -> str:
         else:
             text = f"load_be_wide({where} + {first}, {last - first})"
         return wrapped(text, field.width, field.signed, field.width)
-    text = f"load_be({where} + {first}, {last - first})"
+    count = last - first
+    if count in (5, 6, 7) and (first + 8 <= room or 8 <= last <= room):
+        text = f"load_within({where}, {first}, {count}, {room})"
+    else:
+        text = f"load_be({where} + {first}, {count})"
     below = last * 8 - at - field.width
     bound = (last - first) * 8 - below
     return wrapped(f"{text} >> {below}" if below else text, field.width, field.signed, bound)
 
 
-def _loaded(out: Writer, field: Field, at: int, where: str, bits: str) -> str:
+def _loaded(out: Writer, field: Field, at: int, where: str, bits: str, room: int = 0) -> str:
     """The same for a field of any width, of which `bits` are there."""
     if field.width <= MAX_WIDTH and not field.varbit:
-        return load(field, at, where)
+        return load(field, at, where, room)
     n = wide.words(field.width)
     found = out.fresh(f"u64[{n}]")
     out.line(f"wide_load({found}, {n}, {where}, {at}, {bits});")
@@ -103,10 +108,12 @@ def _fill(out: Writer, header: str, where: str, origin: str, varbit: str = "0") 
     """All variables of a header from the frame at the C pointer `where`; its varbit has `varbit` bits, a C
     expression."""
     v = out.v
-    for field, at in placed(v.types[header]):
+    type_ = v.types[header]
+    room = 0 if any(f.varbit for f in type_.fields) else fixed_bits(type_) // 8
+    for field, at in placed(type_):
         if v.is_held(header, field.name):
             size = varbit if field.varbit else str(field.width)
-            out.set(v.of_field(header, field.name), _loaded(out, field, at, where, size))
+            out.set(v.of_field(header, field.name), _loaded(out, field, at, where, size, room))
         if field.varbit and varbit != "0":
             where = f"({where} + ({varbit} >> 3))"
     out.set(v.valid(header), "1")

@@ -124,7 +124,6 @@ class StateWriter:
         if table.is_learner:
             out.line(f"    key_missed(p, {number}, h{n});")
         if table.counter is not None and table.counts_on_hit:
-            self.room("    ")
             out.line(f"    effect_count(p, &w->default_cells[{number}], 1, p->length);")
         out.line(f"    a{n} = e->tables[{number}].default_args;")
         out.line(f"    ran{n} = e->tables[{number}].default_action;")
@@ -155,16 +154,14 @@ class StateWriter:
         out.set(out.v.last("id"), f"e{n} ? id_of({self.table(site.table.name)}, e{n}) : 0")
 
     def _on_hit(self, site: Site, scope: Scope) -> None:
-        out, n, table = self.out, site.number, site.table
+        n, table = site.number, site.table
         number = self.numbers.tables[table.name]
         if table.counter is not None and table.counts_on_hit:
             if table.is_learner:
                 self.settled(f"e{n}", "    ")
-            self.room("    ")
-            out.line(f"    effect_count(p, {self._cell(number, f'e{n}')}, 1, p->length);")
+            self.effect(f"effect_count(p, {self._cell(number, f'e{n}')}, 1, p->length)", "    ")
         if table.idle_timeout and not table.is_learner:
-            self.room("    ")
-            out.line(f"    effect_timer(p, EFFECT_TOUCH, {number}, e{n}, -1);")
+            self.effect(f"effect_timer(w, p, EFFECT_TOUCH, {number}, e{n}, -1)", "    ")
 
     def _colour(self, site: Site, scope: Scope) -> None:
         """v1model's direct meter colours each hit before the action runs; a miss by the default entry's, if
@@ -238,9 +235,9 @@ class StateWriter:
 
     def for_real(self) -> None:
         """What follows must happen in the order of packets."""
-        self.out.line("if (p->speculative)")
+        self.out.line("if (p->speculative) {")
         self.out.line("    goto L_slow;")
-        self.out.line("effects_flush(w, p);")
+        self.out.line("}")
 
     def settled(self, entry: str, indent: str = "") -> None:
         """What follows needs the entry in its table, not one the packet is about to learn."""
@@ -248,13 +245,10 @@ class StateWriter:
             self.out.line(f"{indent}if (is_pending(p, {entry}))")
             self.out.line(f"{indent}    goto L_slow;")
 
-    def room(self, indent: str = "") -> None:
-        """Make sure that one more effect fits."""
-        self.out.line(f"{indent}if (unlikely(p->effects == EFFECTS)) {{")
-        self.out.line(f"{indent}    if (p->speculative)")
-        self.out.line(f"{indent}        goto L_slow;")
-        self.out.line(f"{indent}    effects_flush(w, p);")
-        self.out.line(f"{indent}}}")
+    def effect(self, call: str, indent: str = "") -> None:
+        """Something that no packet depends on: it happens at its turn, and may be held back until then."""
+        self.out.line(f"{indent}if (unlikely(!{call}))")
+        self.out.line(f"{indent}    goto L_slow;")
 
     def write(self, op: StateOp, scope: Scope) -> None:
         match op:
@@ -349,7 +343,6 @@ class StateWriter:
         out.line(f"        l->args_bytes = {size};")
         out.line(f"        memcpy(key_of(&l->entry) + {words}, &learned, {size});")
         out.line("    } else {")
-        out.line("        effects_flush(w, p);")
         if scope.params:
             # Learning may write over the entry this action runs for, whose arguments it may still read.
             held = out.fresh(f"u64[{Packing(list(scope.params.values())).size // 8}]")
@@ -372,8 +365,7 @@ class StateWriter:
         text = "-1" if profile is None else f"(i32)({self.out.read(profile, scope)} & 0x7fffffff)"
         self.out.line(f"if ({entry}) {{")
         self.settled(entry, "    ")
-        self.room("    ")
-        self.out.line(f"    effect_timer(p, EFFECT_REARM, {number}, {entry}, {text});")
+        self.effect(f"effect_timer(w, p, EFFECT_REARM, {number}, {entry}, {text})", "    ")
         self.out.line("}")
 
     def _forget(self, op: ops.Forget, scope: Scope) -> None:
@@ -412,11 +404,8 @@ class StateWriter:
         at = self.out.fresh("u64")
         self.out.line(f"{at} = {self._index(op.index, scope)};")
         self.out.line(f"if ({at} < e->counters[{number}].size) {{")
-        self.room("    ")
-        self.out.line(
-            f"    effect_count(p, &w->cells[{number}][{at}], {self._amount(op.packets, scope)}, "
-            f"{self._amount(op.bytes, scope)});"
-        )
+        amounts = f"{self._amount(op.packets, scope)}, {self._amount(op.bytes, scope)}"
+        self.effect(f"effect_count(p, &w->cells[{number}][{at}], {amounts})", "    ")
         self.out.line("}")
 
     def _count_direct(self, op: ops.CountDirect, scope: Scope) -> None:
@@ -424,15 +413,13 @@ class StateWriter:
         amounts = f"{self._amount(op.packets, scope)}, {self._amount(op.bytes, scope)}"
         self.out.line(f"if ({entry}) {{")
         self.settled(entry, "    ")
-        self.room("    ")
         cell = self._cell(self._counted(op.counter, scope), entry)
-        self.out.line(f"    effect_count(p, {cell}, {amounts});")
+        self.effect(f"effect_count(p, {cell}, {amounts})", "    ")
         self.out.line("}")
         if scope.site is not None:  # its default entry, unless the entry has been forgotten
             self.out.line(f"else if (!{self.out.v.last('hit').name}) {{")
-            self.room("    ")
             default = f"&w->default_cells[{self.numbers.tables[scope.site.table.name]}]"
-            self.out.line(f"    effect_count(p, {default}, {amounts});")
+            self.effect(f"effect_count(p, {default}, {amounts})", "    ")
             self.out.line("}")
 
     def _meter(self, op: ops.Meter, scope: Scope) -> None:

@@ -79,8 +79,49 @@ def test_emit_c_prints_one_unit_with_positions(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == text, "the same program gives the same C"
 
 
-def test_what_it_does_not_run_names_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["emit-c", "--semantics", "dpdk"]) == 2
+WIDE_KEY = """struct ethernet_t {{
+	bit<48> dst
+	bit<48> src
+	bit<16> ether_type
+}}
+struct meta_t {{
+	bit<32> port
+{fields}
+}}
+metadata instanceof meta_t
+header ethernet instanceof ethernet_t
+action nothing args none {{
+	return
+}}
+table wide {{
+	key {{
+{keys}
+	}}
+	actions {{
+		nothing
+	}}
+	default_action nothing args none
+	size 16
+}}
+apply {{
+	rx m.port
+	extract h.ethernet
+	table wide
+	emit h.ethernet
+	tx m.port
+}}
+"""
+
+
+def test_what_it_does_not_run_names_the_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = range(33)
+    text = WIDE_KEY.format(
+        fields="\n".join(f"\tbit<64> f{i}" for i in numbers),
+        keys="\n".join(f"\t\tm.f{i} exact" for i in numbers),
+    )
+    spec = tmp_path / "wide.spec"
+    spec.write_text(text)
+    assert main(["emit-c", str(spec)]) == 2
     assert "use --backend interp" in capsys.readouterr().err
 
 

@@ -152,23 +152,29 @@ __attribute__((noinline)) static u32 commit_through(
     return done;
 }
 
-/* What it held back happens; unless it has been speculating about what is not so any more, or is about to learn. */
-COLD void turn_comes_late(struct worker *w, struct pass *p)
+/* What it held back happens; unless it has been speculating about what is not so any more, or is about to learn. What
+ * was seen of the entry it waits for was seen before earlier packets learned. */
+COLD void turn_comes_late(struct worker *w, struct verdicts *v, struct ctx *c, u32 table)
 {
+    struct pass *p = &c->p;
+    if (w->stale_all || fresh_has(&w->fresh, key_name(table, c->hash)))
+        c->near = NULL;
     if (!p->speculative || p->pendings || is_untrue(w, p))
         return;
     effects_apply(w, p);
     p->speculative = 0;
+    turn_begins(w, v);
 }
 
 /* All packets before it are through, and nobody else changes anything: from here on it is real. */
-INLINE void turn_comes(struct worker *w, struct verdicts *v, struct pass *p)
+INLINE void turn_comes(struct worker *w, struct verdicts *v, struct ctx *c, u32 table)
 {
-    if (likely(!(p->pendings | p->effects | w->stale_all | w->fresh.count)))
-        p->speculative = 0;
-    else
-        turn_comes_late(w, p);
-    turn_begins(w, v);
+    if (unlikely(!c->p.speculative || c->p.pendings | c->p.effects | w->stale_all | w->fresh.count)) {
+        turn_comes_late(w, v, c, table);
+    } else {
+        c->p.speculative = 0;
+        turn_begins(w, v);
+    }
 }
 
 /* Of all packets that wait at a table with a longest prefix. `waiting` is not const, because gcc warns where it knows
@@ -249,7 +255,7 @@ INLINE void run_packets(struct worker *w, const struct input *in, u32 n, const i
             struct ctx *c = context_at(w, i);
             int turn = in_turn && done == i;
             if (turn)
-                turn_comes(w, &v, &c->p);
+                turn_comes(w, &v, c, waits_at[r]);
             int s = step(w, c);
             status[i] = (u8)s;
             if (unlikely(s == ST_SUSPENDED)) {

@@ -156,12 +156,25 @@ __attribute__((noinline, unused)) static void learn_pending(struct worker *w, st
     note_learned(w, l->table, l->hash, how);
 }
 
+/* The entry this packet is itself about to learn under that key. */
+INLINE struct entry *pending_find(struct pass *p, u32 table, u64 hash, const u64 *key, u32 key_size)
+{
+    for (u32 i = 0; i < p->pendings; i++) {
+        struct pending *l = &p->pending[i];
+        if (l->hash == hash && l->table == table && same_words(key_of(&l->entry), key, key_size))
+            return &l->entry;
+    }
+    return NULL;
+}
+
 /* Log an entry to be learned, whose arguments are still to come; NULL if that is not sure to succeed. */
 INLINE struct pending *effect_learn(
     const struct worker *w, struct pass *p, u32 table, u64 hash, const u64 *key, u32 key_size, u32 action)
 {
     const struct table *t = &w->engine->tables[table];
     u32 used = relaxed_load(&t->count);
+    if (unlikely(p->pendings) && pending_find(p, table, hash, key, key_size)) /* the second replaces the first */
+        return NULL;
     if (p->pendings == PENDING || p->effects == EFFECTS || t->capacity - used < FRESH_KEYS * w->engine->worker_count)
         return NULL;
     struct pending *l = &p->pending[p->pendings++];
@@ -174,17 +187,6 @@ INLINE struct pending *effect_learn(
     l->entry.kind = KIND_ACTION;
     memcpy(key_of(&l->entry), key, key_size);
     return l;
-}
-
-/* The entry this packet is itself about to learn under that key. */
-INLINE struct entry *pending_find(struct pass *p, u32 table, u64 hash, const u64 *key, u32 key_size)
-{
-    for (u32 i = 0; i < p->pendings; i++) {
-        struct pending *l = &p->pending[i];
-        if (l->hash == hash && l->table == table && same_words(key_of(&l->entry), key, key_size))
-            return &l->entry;
-    }
-    return NULL;
 }
 
 /* Whether an entry is one of those: it has no number, timer or counter yet. */

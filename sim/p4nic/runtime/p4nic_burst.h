@@ -90,7 +90,7 @@ INLINE struct verdicts no_verdicts(const struct worker *w)
 
 COLD void run_for_real(struct worker *w, u32 i, const struct input *in)
 {
-    struct verdicts v = no_verdicts(w);
+    struct verdicts v;
     slot_buffer(w, i);
     engine_lock(w);
     run_alone(w, context_at(w, i), in, &v);
@@ -191,21 +191,19 @@ __attribute__((noinline, unused)) static void find_prefixes(
     lpm_burst(t, keys, found, count);
 }
 
-/* Packets that ran speculatively to their end. */
-__attribute__((noinline)) static void commit_rest(
-    struct worker *w, const struct input *in, const u8 *status, u32 done, u32 n)
+/* Of a burst in which all packets ran speculatively to their end. */
+__attribute__((noinline)) static void commit_all(struct worker *w, const struct input *in, const u8 *status, u32 n)
 {
     u32 order = 0; /* whether something depends on the order of packets */
-    for (u32 i = done; i < n; i++)
+    for (u32 i = 0; i < n; i++)
         order |= (status[i] == ST_SLOW) | context_at(w, i)->p.pendings;
-    order |= w->stale_all | w->fresh.count;
-    for (; done < n; done++) {
-        if (done + 2 < n && context_at(w, done + 2)->p.effects)
-            __builtin_prefetch(context_at(w, done + 2)->p.effect[0].where, 1);
+    for (u32 i = 0; i < n; i++) {
+        if (i + 2 < n && context_at(w, i + 2)->p.effects)
+            __builtin_prefetch(context_at(w, i + 2)->p.effect[0].where, 1);
         if (likely(!order))
-            commit(w, done, status[done]);
+            commit(w, i, status[i]);
         else
-            commit_in_order(w, done, status[done], &in[done]);
+            commit_in_order(w, i, status[i], &in[i]);
     }
 }
 
@@ -271,8 +269,8 @@ INLINE void run_packets(struct worker *w, const struct input *in, u32 n, const i
             }
         }
     }
-    if (!in_turn || unlikely(done < n))
-        commit_rest(w, in, status, done, n);
+    if (!in_turn) /* else the last one that was waited for has taken all behind it along */
+        commit_all(w, in, status, n);
 }
 
 __attribute__((noinline)) static void run_shared(struct worker *w, const struct input *in, u32 n)

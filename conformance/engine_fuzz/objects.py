@@ -11,6 +11,7 @@ from typing import final
 from conformance.engine_fuzz.draw import Draw
 from conformance.engine_fuzz.matches import random_key
 from conformance.engine_fuzz.shape import Shape
+from p4nic.backend.interp.tables.matching import normal
 from p4nic.ir.ops import Operand, StackRef, Valid
 from p4nic.ir.program import (
     Action,
@@ -18,19 +19,15 @@ from p4nic.ir.program import (
     ActionParam,
     ActionProfile,
     ActionRef,
-    Any,
     Architecture,
     ConstEntry,
     Counter,
     DigestList,
     Key,
-    Lpm,
-    Match,
     MatchKind,
     MeterArray,
     Register,
     Table,
-    Ternary,
     ValueSet,
 )
 
@@ -168,20 +165,13 @@ def random_call(draw: Draw, objects: Objects, name: str) -> ActionCall:
     return ActionCall(name, tuple(draw.value(p.width) for p in objects.actions[name].params))
 
 
-def _one_way(match: Match) -> Match:
-    """A match that takes everything is written in one way: two entries may not be the same."""
-    match match:
-        case Lpm(_, 0) | Ternary(_, 0):
-            return Any()
-        case _:
-            return match
-
-
 def _const_entries(draw: Draw, objects: Objects, table: Table) -> tuple[ConstEntry, ...]:
+    """One or two; never two of one meaning, however they are written, which every engine refuses."""
     found: dict[object, ConstEntry] = {}
     for _ in range(draw.between(1, 2)):
-        key = tuple(_one_way(random_key(draw, k)) for k in table.keys)
+        key = tuple(random_key(draw, k) for k in table.keys)
+        meaning = tuple(normal(m, k) for m, k in zip(key, table.keys, strict=True))
         priority = draw.between(1, 3) if table.has_priority else 0
         call = random_call(draw, objects, draw.pick(table.actions).action)
-        found.setdefault((key, priority), ConstEntry(key, call, priority))
+        found.setdefault((meaning, priority), ConstEntry(key, call, priority))
     return tuple(found.values())[: table.size]

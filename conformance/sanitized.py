@@ -56,6 +56,7 @@ def main() -> int:
     if asked.count:
         options = {"count": asked.count, "packets": asked.packets, "seed": asked.seed, "jobs": asked.jobs}
         command = [sys.executable, "-m", "conformance.engine_fuzz", "--engines", "interp,native-sanitized"]
+        command += ["--lives", "1"]
         command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
         failed += subprocess.run(command, check=False).returncode
     return 1 if failed else 0

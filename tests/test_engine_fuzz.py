@@ -57,7 +57,20 @@ def test_engines_agree_on_random_programs(seed: int, tmp_path: Path) -> None:
     if not compiler.compiler():
         pytest.skip("there is no C compiler on this machine")
     done = command(
-        "--count", 16_000, "--packets", 2_000, "--seed", seed, "--jobs", 1, "--tries", 60, "--out", tmp_path
+        "--count",
+        16_000,
+        "--packets",
+        2_000,
+        "--lives",
+        1,
+        "--seed",
+        seed,
+        "--jobs",
+        1,
+        "--tries",
+        60,
+        "--out",
+        tmp_path,
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert re.search(r"^packets: \d{5} compared, [1-9]\d* sent", done.stdout, re.MULTILINE), done.stdout

@@ -22,7 +22,13 @@ from p4nic.errors import P4nicError
 def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="conformance.engine_fuzz", description=__doc__)
     parser.add_argument("--count", type=int, default=1_000_000, help="packets to compare (1000000)")
-    parser.add_argument("--packets", type=int, default=5_000, help="packets per program (5000)")
+    parser.add_argument("--packets", type=int, default=3_000, help="packets per life (3000)")
+    parser.add_argument(
+        "--lives",
+        type=int,
+        default=4,
+        help="lives of each program, which is compiled once (4)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the first program (0)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
     parser.add_argument(
@@ -57,8 +63,8 @@ def main() -> int:
             return _replay(asked.replay)
         counts = resumed(asked.out, asked.seed) if asked.resume else Counts(asked.seed)
         wanted = Wanted(
-            asked.count, asked.packets, asked.jobs, tuple(asked.engines.split(",")), asked.out, asked.most,
-            asked.tries,
+            asked.count, asked.packets, asked.lives, asked.jobs, tuple(asked.engines.split(",")), asked.out,
+            asked.most, asked.tries,
         )  # fmt: skip
         with tempfile.TemporaryDirectory(prefix="p4nic-fuzz-") as compiled:
             os.environ["XDG_CACHE_HOME"] = compiled

@@ -11,8 +11,10 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import partial
+from itertools import count
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import final
@@ -30,11 +32,12 @@ from p4nic.ir import verify
 @final
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`count` packets, `packets` of each program; up to `most` failures, each with `tries` runs to make it
-    small."""
+    """`count` packets, `packets` of each life, `lives` of each program; up to `most` failures, each with
+    `tries` runs to make it small."""
 
     count: int
     packets: int
+    lives: int
     jobs: int
     engines: tuple[str, ...]
     out: Path
@@ -73,7 +76,7 @@ class Counts:
         v = self.verdicts
         failed = v["differ"] + v["error"] + v["crashed"]
         return [
-            f"programs: {sum(v.values())} drawn, {v['agree']} valid and agreeing, {v['refused']} refused, "
+            f"lives: {sum(v.values())} drawn, {v['agree']} valid and agreeing, {v['refused']} refused, "
             f"{failed} failed ({v['differ']} differ, {v['error']} errors, {v['crashed']} crashed), "
             f"{v['hung']} timed out",
             f"packets: {self.packets} compared, {self.sent} sent, {self.trapped} trapped (parser error, pass "
@@ -82,11 +85,20 @@ class Counts:
         ]
 
 
-def case_of(seed: int, packets: int, engines: tuple[str, ...]) -> Case:
-    """The case of a seed. A program that does not verify is the generator's mistake, and an error."""
-    made = random_program(seed)
+def case_of(seed: int, packets: int, engines: tuple[str, ...], lives: int = 1) -> Case:
+    """The case of a seed; so many seeds in a row are lives of one program, compiled once. A program that does
+    not verify is the generator's mistake, and an error."""
+    made = random_program(seed // lives)
     verify.check(made.program)
-    return Case(made.program, tuple(LifeMaker(made, seed).steps(packets)), drawn(engines, seed))
+    return Case(made.program, tuple(LifeMaker(made, seed).steps(packets)), drawn(engines, seed // lives))
+
+
+def order(first: int, jobs: int, lives: int) -> Iterator[int]:
+    """All seeds from `first` on. Neighbours are of different programs: no two jobs compile the same."""
+    block = jobs * lives
+    for start in count(first - first % block, block):
+        for life in range(lives):
+            yield from (s for job in range(jobs) if (s := start + job * lives + life) >= first)
 
 
 def resumed(out: Path, seed: int) -> Counts:
@@ -108,7 +120,7 @@ class Campaign:
     def __init__(self, wanted: Wanted, counts: Counts) -> None:
         self.wanted = wanted
         self.counts = counts
-        self._next = counts.next
+        self._seeds = order(counts.next, wanted.jobs, wanted.lives)
         self._running: dict[int, Trial] = {}
         self._already = counts.packets
         self._before = counts.seconds
@@ -128,13 +140,15 @@ class Campaign:
         self._write()
         return True
 
+    def _case(self, seed: int) -> Case:
+        return case_of(seed, self.wanted.packets, self.wanted.engines, self.wanted.lives)
+
     def _step(self) -> None:
         wanted = self.wanted
         while self._goes_on() and len(self._running) < wanted.jobs:
-            seed, self._next = self._next, self._next + 1
+            seed = next(self._seeds)
             if seed not in self.counts.ahead:
-                make = partial(case_of, seed, wanted.packets, wanted.engines)
-                self._running[seed] = Trial(make)
+                self._running[seed] = Trial(partial(self._case, seed))
         wait([trial.pipe for trial in self._running.values()], timeout=1.0)
         for seed, trial in list(self._running.items()):
             if trial.is_over():
@@ -158,8 +172,8 @@ class Campaign:
     def _fail(self, seed: int, report: Report) -> None:
         wanted = self.wanted
         folder = wanted.out / f"seed-{seed}"
-        case = case_of(seed, wanted.packets, wanted.engines)
-        origin = f"seed {seed}, {wanted.packets} packets, {' and '.join(case.engines)}"
+        case = self._case(seed)
+        origin = f"seed {seed}, {wanted.packets} packets, {wanted.lives} lives, {' and '.join(case.engines)}"
         print(f"\n{origin}: {report.kind} {report.text}", file=sys.stderr)
         keep(folder, case, report, origin)  # as it is: making it small may be interrupted
         self.counts.failures.append(f"{report.kind}: {folder}/verdict.txt, again with: {again(folder)}")
@@ -179,7 +193,7 @@ class Campaign:
         pace = max(counts.packets - self._already, 1) / max(taken, 0.001)
         left = max(self.wanted.count - counts.packets, 0) / pace
         print(
-            f"\r{counts.packets} of {self.wanted.count} packets, {sum(counts.verdicts.values())} programs, "
+            f"\r{counts.packets} of {self.wanted.count} packets, {sum(counts.verdicts.values())} lives, "
             f"{len(counts.failures)} failures, {pace:.0f} packets/s, {_minutes(left)} left   ",
             end="", file=sys.stderr, flush=True,
         )  # fmt: skip

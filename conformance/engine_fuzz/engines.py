@@ -2,7 +2,8 @@
 
 interp              the definition
 native              one of the following for each program, drawn from MIX by its seed
-native-O0 to -O3    compiled with that optimisation; as it is used: native-O2
+native-as-used      compiled the way `serve` does it, in parts
+native-O0 to -O3    compiled whole, with that optimisation
 …-far               the same, where a packet waits at every table, as it does at large ones
 …-large             and every table has what only large ones get (bitmaps of masks, tries, their arrays,
                     a thread that has memory ready)
@@ -32,7 +33,7 @@ MIX = (
     (25, "native-O0-far"),
     (25, "native-O0-large"),
     (8, "native-O1-large"),
-    (5, "native-O2"),
+    (5, "native-as-used"),
     (7, "native-O2-large"),
     (5, "native-O3-large"),
 )
@@ -77,6 +78,7 @@ _LARGE = (
     "-DREADY_STEP=16",
 )
 _FLAGS: dict[str, tuple[str, ...]] = {
+    "native-as-used": (),
     "native-sanitized": ("-O0", *_LARGE, *SANITIZE),
     **{
         f"native-O{level}{kind}": (f"-O{level}", *flags)

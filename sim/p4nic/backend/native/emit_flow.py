@@ -63,8 +63,7 @@ class BodyWriter:
         self._resumes: list[str] = []
         self._waiting: dict[int, list[Variable]] = {}
         self._told: dict[int, Mapping[Variable, str]] = {}
-        labels = {i.op.label: n for n, i in enumerate(items) if isinstance(i.op, Mark)}
-        follow = [analysis.successors(items, labels, at)[0] for at in range(len(items))]
+        follow = [inside for inside, _ in analysis.successors(items)]
         self.context = context_variables(v, self.before)
         rank = order.ranks(follow)
         self._loops = order.looping(follow)

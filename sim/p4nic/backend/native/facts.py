@@ -10,6 +10,7 @@ forward analysis over sets of facts, each a bit: all facts hold until an Item th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from heapq import heappop, heappush
 
 from p4nic.backend.native.expr import literal
 from p4nic.backend.native.flat import Item
@@ -53,29 +54,34 @@ def known(
         fact = _told(v, item, tracked, context)
         if fact is not None:
             made[at] = 1 << number(fact)
+    effects = [analysis.effect(item) for item in items]
+    deniable = sum(1 << bit for bit in denies)
     removed = [0] * len(items)
-    for at, item in enumerate(items):
-        writes = analysis.effect(item).writes
+    for at, effect in enumerate(effects):
+        writes = effect.writes & deniable
         while writes:
             low = writes & -writes
-            removed[at] |= denies.get(low.bit_length() - 1, 0)
+            removed[at] |= denies[low.bit_length() - 1]
             writes ^= low
     everything = (1 << len(facts)) - 1
     before = [everything] * len(items)
     if items:
         before[0] = start
-    todo = [0]
+    todo = [0] if items else []  # a heap: code runs forward, so that most Items are looked at once
     reached = [False] * len(items)
+    waiting = [False] * len(items)
     while todo:
-        at = todo.pop()
-        reached[at] = True
+        at = heappop(todo)
+        reached[at], waiting[at] = True, False
         after = before[at] & ~removed[at] | made.get(at, 0)
-        passed = after & before[at] if analysis.effect(items[at]).fails else after
+        passed = after & before[at] if effects[at].fails else after
         for to in follow[at]:
             held = before[to] & (passed if to != at + 1 else after)
             if held != before[to] or not reached[to]:
                 before[to] = held
-                todo.append(to)
+                if not waiting[to]:
+                    waiting[to] = True
+                    heappush(todo, to)
     return {at: _texts(before[at], facts, by_bit) for at in places}
 
 

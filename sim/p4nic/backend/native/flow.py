@@ -51,6 +51,15 @@ class Analysis:
         self.hooks = hooks
         self.exits = exits
         self._effects: dict[int, tuple[Item, Effect]] = {}
+        self._follow: tuple[list[Item], list[tuple[list[int], list[str]]]] = [], []
+
+    def settled(self, hooks: Mapping[str, Effect], exits: Mapping[str, int]) -> Analysis:
+        """The same where the architecture reads something else. What other Items do, and which follow, is not
+        asked again."""
+        again = Analysis(self.v, hooks, exits)
+        again._effects = {n: kept for n, kept in self._effects.items() if not isinstance(kept[0].op, Hook)}
+        again._follow = self._follow  # no Hook fails
+        return again
 
     # --- one Item ---
 
@@ -236,10 +245,17 @@ class Analysis:
 
     # --- all Items ---
 
-    def successors(
+    def successors(self, items: list[Item]) -> list[tuple[list[int], list[str]]]:
+        """For each Item (Items that may follow, labels outside that may); the same list of Items is not asked
+        twice."""
+        if self._follow[0] is not items:
+            labels = {item.op.label: i for i, item in enumerate(items) if isinstance(item.op, Mark)}
+            self._follow = items, [self._successors(items, labels, at) for at in range(len(items))]
+        return self._follow[1]
+
+    def _successors(
         self, items: list[Item], labels: Mapping[str, int], at: int
     ) -> tuple[list[int], list[str]]:
-        """(Items that may follow, labels outside that may)."""
         item = items[at]
         op, scope = item.op, item.scope
         names: list[str] = []
@@ -273,29 +289,35 @@ class Analysis:
     def live(self, items: list[Item]) -> tuple[list[int], list[int]]:
         """For each Item the variables that are read at or after it, and after it."""
         labels = {item.op.label: i for i, item in enumerate(items) if isinstance(item.op, Mark)}
-        effects = [self.effect(item) for item in items]
-        follow = [self.successors(items, labels, i) for i in range(len(items))]
-        error_at = [labels.get(item.scope.error, -1) for item in items]
         live = [0] * (len(items) + 1)
         afterwards = [0] * len(items)
+        effects = [self.effect(item) for item in items]
+        follow = self.successors(items)
+        rows = []  # all that a sweep asks for: most of the time of emission was spent here
+        for at in range(len(items) - 1, -1, -1):
+            item, e = items[at], effects[at]
+            inside, outside = follow[at]
+            fixed = 0
+            for name in outside:
+                fixed |= self.exits.get(name, 0)
+            read, error = e.uses, -1
+            if e.fails:
+                error = labels.get(item.scope.error, -1)
+                if error < 0:
+                    read |= self.exits.get(item.scope.error, 0)
+            rows.append((at, inside, fixed, ~e.kills, read, error))
         changed = True
         while changed:
             changed = False
-            for i in range(len(items) - 1, -1, -1):
-                after = 0
-                for s in follow[i][0]:
-                    after |= live[s]
-                for name in follow[i][1]:
-                    after |= self.exits.get(name, 0)
-                afterwards[i] = after
-                e = effects[i]
-                before = (after & ~e.kills) | e.uses
-                if e.fails:
-                    before |= (
-                        live[error_at[i]] if error_at[i] >= 0 else self.exits.get(items[i].scope.error, 0)
-                    )
-                if before != live[i]:
-                    live[i] = before
+            for at, inside, after, passed, before, error in rows:
+                for to in inside:
+                    after |= live[to]
+                afterwards[at] = after
+                before |= after & passed
+                if error >= 0:
+                    before |= live[error]
+                if before != live[at]:
+                    live[at] = before
                     changed = True
         return live, afterwards
 

@@ -120,7 +120,7 @@ class _Builder:
                 i.op.name: live for i, live in zip(items, before, strict=False) if isinstance(i.op, Hook)
             }
             arch.settle(v, hooks)
-            analysis = Analysis(v, arch.effects(v), arch.exits(v))
+            analysis = analysis.settled(arch.effects(v), arch.exits(v))
         items = analysis.without_dead(items)
         suspends = frozenset(
             t.name
@@ -144,11 +144,15 @@ class _Builder:
         names = {x.name for x in self.resident}
         lines = []
         for line in body.lines:
-            moved = re.fullmatch(r"\s*(?:(\w+) = c->s\.(\w+)|c->s\.(\w+) = (\w+));", line)
-            if moved and (moved[1] or moved[4]) in names:
-                continue
-            lines.append(re.sub(r"\w+", lambda word: f"z->{word[0]}" if word[0] in names else word[0], line))
-        body.lines = lines
+            moved = "c->s." in line and re.fullmatch(r"\s*(?:(\w+) = c->s\.(\w+)|c->s\.(\w+) = (\w+));", line)
+            if not (moved and (moved[1] or moved[4]) in names):
+                lines.append(line)
+        text = re.sub(
+            r"\b[fvoln]\d+_\w+",
+            lambda word: f"z->{word[0]}" if word[0] in names else word[0],
+            "\n".join(lines),
+        )
+        body.lines = text.split("\n")
         for x in self.resident:
             body.saved.pop(x, None)
 

@@ -70,6 +70,7 @@ class Variables:
         self._group = {name: name for name in self.types}
         self._read: set[tuple[str, str]] = set()
         self._written: set[tuple[str, str]] = set()
+        self._fields = {(h, f.name): f for h, t in self.types.items() for f in t.fields}
         self._known: dict[VarKey, Variable] = {}
         self._emitted = {item.op.header for item in items if isinstance(item.op, ops.Emit)}
         for item in items:
@@ -175,9 +176,7 @@ class Variables:
         return self.types[name] if name in self.types else self.types[self.members(name)[0]]
 
     def field(self, header: str, field: str) -> Field:
-        found = self.types[header].field(field)
-        assert found is not None, f"{header}.{field} is verified to exist"
-        return found
+        return self._fields[header, field]  # verified to exist
 
     def is_held(self, header: str, field: str) -> bool:
         """Whether a field has a variable: somebody reads or writes it."""
@@ -226,8 +225,11 @@ class Variables:
         return list(self._known.values())
 
     def of_field(self, header: str, field: str) -> Variable:
+        key = ("field", header, field)
+        if key in self._known:
+            return self._known[key]
         found = self.field(header, field)
-        return self.get(("field", header, field), found.width, found.signed)
+        return self.get(key, found.width, found.signed)
 
     def valid(self, header: str) -> Variable:
         return self.get(("valid", header), 8)

@@ -44,6 +44,8 @@ def words(bits: int) -> int:
 
 def types(text: str) -> list[str]:
     """The C of the types a unit uses."""
+    if "wide" not in text:
+        return []
     sizes = sorted({int(size) for size in re.findall(r"\bwide(\d+)\b", text)})
     if not sizes and not re.search(r"\bwide_\w+\(", text):
         return []

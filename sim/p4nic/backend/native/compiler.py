@@ -17,15 +17,17 @@ __all__ = ["FLAGS", "OPTIMISE", "RUNTIME", "CompilerError", "compiler", "library
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
 OPTIMISE: tuple[str, ...] = ("-O2",)
-"""docs/decisions/native-engine.md has what -O1 and -O3 gave."""
+"""docs/decisions/native-engine.md has what -O1 and -O3 gave. Tests and tools set others."""
+AS_USED = OPTIMISE
 PARTS = (("-DUNIT_PART=1", "-falign-functions=64"), ("-DUNIT_PART=2", "-O1"))
 """Of a unit, compiled side by side: what runs packets, and the rest; see "Cold start" there."""
 
 
 def shared_object(text: str, extra: tuple[str, ...] = ()) -> Path:
-    """The compiled unit, from the cache if it is there. With `extra` flags, which come last, it is compiled
-    whole. CompilerError names the file kept for inspection."""
-    parts = ((),) if extra else PARTS
+    """The compiled unit, from the cache if it is there. With `extra` flags, which come last, or at another
+    level than it is used at, it is compiled whole: two parts at -O0 and -O1 take half as long again.
+    CompilerError names the file kept for inspection."""
+    parts = ((),) if extra or OPTIMISE != AS_USED else PARTS
     return ccompiler.shared_object(text, (*OPTIMISE, *FLAGS, *extra), RUNTIME, parts)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, final
 
-from google.protobuf import json_format, text_format
+from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from p4nic.errors import ArtifactError, UnsupportedError
@@ -137,13 +137,22 @@ def parse_p4info(data: bytes, name: str) -> p4i.P4Info:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise ArtifactError(f"{name} is not a P4Info: byte {error.start} is not UTF-8 text") from None
+    if text.lstrip().startswith("{"):
+        return _parse_json(text, message, name)
     try:
-        if text.lstrip().startswith("{"):
-            return json_format.Parse(text, message)
         return text_format.Parse(text, message)
     except text_format.ParseError as error:
         reason = " ".join(str(error).rpartition("': ")[2].split())
         raise ArtifactError(f"{name} is not a P4Info: line {error.GetLine() or 1}: {reason}") from None
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{name} is not a P4Info: {' '.join(str(error).split())}") from None
+
+
+def _parse_json(text: str, message: p4i.P4Info, name: str) -> p4i.P4Info:
+    from google.protobuf import json_format  # late: p4c writes text, and this takes as long to import
+
+    try:
+        return json_format.Parse(text, message)
     except (json_format.ParseError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{name} is not a P4Info: {' '.join(str(error).split())}") from None
 

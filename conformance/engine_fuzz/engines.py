@@ -7,6 +7,8 @@ native-O0 to -O3    compiled whole, with that optimisation
 …-far               the same, where a packet waits at every table, as it does at large ones
 …-large             and every table has what only large ones get (bitmaps of masks, tries, their arrays,
                     a thread that has memory ready)
+…-shared            the way packets take where several workers run, on one, so that it is sure what comes out;
+                    programs whose packets delete entries run as with one worker
 …+dpdk              any of them, the interpreter too, under `--semantics dpdk`: one program in ten
 native-sanitized    under AddressSanitizer and UndefinedBehaviorSanitizer (preload them: see `sanitizers`)
 
@@ -25,13 +27,16 @@ from p4nic.backend.interp import InterpreterBackend
 from p4nic.backend.native import NativePipeline, compiler, emit
 from p4nic.ccompiler import CompilerError
 from p4nic.errors import InputError
+from p4nic.ir.ops import Forget
 from p4nic.ir.program import Program
 
 SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 MIX = (
-    (25, "native-O0"),
-    (25, "native-O0-far"),
-    (25, "native-O0-large"),
+    (15, "native-O0"),
+    (20, "native-O0-far"),
+    (20, "native-O0-large"),
+    (10, "native-O0-shared"),
+    (10, "native-O0-large-shared"),
     (8, "native-O1-large"),
     (5, "native-as-used"),
     (7, "native-O2-large"),
@@ -49,7 +54,8 @@ class Native:
 
     def build(self, program: Program, options: Options) -> NativePipeline:
         unit = emit(program, options)
-        library = compiler.load(compiler.shared_object(unit.text, self.flags))
+        flags = tuple(f for f in self.flags if f not in _SHARED or not _forgets(program))
+        library = compiler.load(compiler.shared_object(unit.text, flags))
         return NativePipeline(program, options, unit, library)
 
 
@@ -77,8 +83,11 @@ _LARGE = (
     "-DREADY_ENTRIES=64",
     "-DREADY_STEP=16",
 )
+_SHARED = ("-DAS_ONE_OF_SEVERAL",)
 _FLAGS: dict[str, tuple[str, ...]] = {
     "native-as-used": (),
+    "native-O0-shared": ("-O0", *_SHARED),
+    "native-O0-large-shared": ("-O0", *_LARGE, *_SHARED),
     "native-sanitized": ("-O0", *_LARGE, *SANITIZE),
     **{
         f"native-O{level}{kind}": (f"-O{level}", *flags)
@@ -107,6 +116,12 @@ def engine(name: str) -> Backend:
     if name not in NAMES:
         raise InputError(f"there is no engine {name}; there are {', '.join(NAMES)}")
     return Native(name, _FLAGS.get(name, ("-O0",)))
+
+
+def _forgets(program: Program) -> bool:
+    """Whether packets take entries out: with several workers, their room is free after the burst only."""
+    codes = [b.code for b in program.blocks.values()] + [a.code for a in program.actions.values()]
+    return any(isinstance(op, Forget) for code in codes for op in code)
 
 
 def engines(names: Sequence[str]) -> list[Backend]:

@@ -5,8 +5,6 @@
 #include <signal.h>
 #include "p4nic_workers.h"
 
-#define RECLAIM_AT 1024 /* entries that packets took out, after which a worker does not wait for a gate of others */
-
 /* Time as the switch counts it. */
 INLINE u64 engine_now(const struct engine *e) { return clock_ns(CLOCK_MONOTONIC) - e->clock_start; }
 
@@ -51,7 +49,7 @@ COLD void *worker_main(void *argument)
         worker_between(w);
         if (unlikely(observe(&e->stopping)))
             break;
-        if (unlikely(w->removed > RECLAIM_AT))
+        if (unlikely(w->removed >= RECLAIM_AT))
             worker_reclaim(w);
         if (w->replay.traffic)
             (void)replay_burst(w);

@@ -76,20 +76,23 @@ INLINE struct cell *entry_cell(struct worker *w, u32 table, struct entry *x, u32
 }
 
 /* `touch` and `rearm` where others do the same: the timers are under the lock, and are wanted rarely. */
-COLD void timers_shared(struct worker *w, struct table *t, struct entry *x, i32 profile, u64 now_ns)
+COLD void timers_shared(struct worker *w, struct table *t, struct entry *x, int rearms, i32 profile, u64 now_ns)
 {
     engine_lock(w);
-    rearm(t, x, profile, now_ns);
+    if (rearms)
+        rearm(t, x, profile, now_ns);
+    else
+        touch(t, x, now_ns);
     engine_unlock(w);
 }
 
-UNUSED static void touch_shared(struct worker *w, struct table *t, struct entry *x, i32 profile)
+UNUSED static void touch_shared(struct worker *w, struct table *t, struct entry *x, int rearms, i32 profile)
 {
     u64 before = relaxed_load(&x->last_ns), now_ns = w->now_ns > before ? w->now_ns : before;
     int other = profile >= 0 && relaxed_load(&x->origin) == ORIGIN_LEARNED &&
                 relaxed_load(&x->profile) != (u8)((u32)profile % t->profiles);
-    if (unlikely(other || !relaxed_load(&x->slot) || x->reported))
-        timers_shared(w, t, x, profile, now_ns);
+    if (unlikely(!relaxed_load(&x->slot) || (rearms && (other || x->reported))))
+        timers_shared(w, t, x, rearms, profile, now_ns);
     else
         relaxed_store(&x->last_ns, now_ns);
 }
@@ -143,6 +146,8 @@ UNUSED static void forget(struct worker *w, struct table *t, struct entry *x)
 UNUSED static void note_learned(struct worker *w, u32 table, u64 hash, int how)
 {
     w->statistics[how == LEARN_FULL ? STAT_LEARN_FAILED : STAT_LEARNED]++;
+    if (unlikely(how == LEARN_FULL) && w->engine->tables[table].removed_count)
+        w->removed = RECLAIM_AT; /* there is room after this burst */
     if (how == LEARN_REPLACED || (how == LEARN_ADDED && !fresh_add(&w->fresh, key_name(table, hash))))
         w->stale_all = 1;
 }
@@ -245,7 +250,7 @@ INLINE void timer_now(struct worker *w, u16 kind, u16 table, struct entry *x, i3
 {
     struct table *t = &w->engine->tables[table];
     if (unlikely(w->engine->shared))
-        touch_shared(w, t, x, kind == EFFECT_REARM ? profile : -1);
+        touch_shared(w, t, x, kind == EFFECT_REARM, profile);
     else if (kind == EFFECT_REARM)
         rearm(t, x, profile, w->now_ns);
     else

@@ -69,6 +69,8 @@ struct replay {
 
 struct outbox;
 
+#define RECLAIM_AT 1024 /* entries that packets took out, after which a worker does not wait for a gate of others */
+
 struct worker {
     struct engine *engine;
     u64 now_ns;

@@ -48,7 +48,7 @@ both = Traffic.of([p for pair in zip(opened.packets(), going_on.packets()) for p
 changing = [e for e in entries if e.priority or e.table != entries[0].table][-1]
 start = time.monotonic_ns() - 1_000_000
 pipeline.workers.replay(both, workers, start)
-seen = rounds = 0
+seen = rounds = expired = 0
 deadline = time.monotonic() + float(sys.argv[2])
 while time.monotonic() < deadline:
     seen = max(seen, sum(1 for _ in pipeline.entries("Lb.flow_table", 10**9)))
@@ -63,8 +63,9 @@ while time.monotonic() < deadline:
     pipeline.expire_untold(now, ())
     if rounds % 7 == 0:  # all flows age: they are learned again
         pipeline.expire_untold(now + 1_050_000_000, ())
-    if rounds % 20 == 0:
-        pipeline.expire(10**18)
+    if rounds % 10 == 5:
+        told = pipeline.expire(time.monotonic_ns() - start + 1_050_000_000)  # not further: learning goes on
+        expired += len(told)
         pipeline.resume()
 pipeline.workers.stop()
 told = [pipeline.workers.replayed(i) for i in range(workers)]
@@ -73,7 +74,7 @@ assert left == keeper, f"{left} threads are left, the keeper should be if there 
 assert all(t.packets for t in told), told
 assert pipeline.statistics()["learned"] > 0 or sys.argv[1] == "json"  # v1model learns nothing itself
 pipeline.close()
-print("lived", rounds, seen)
+print("lived", rounds, seen, expired)
 """
 
 _ROWS = """

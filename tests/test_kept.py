@@ -195,6 +195,17 @@ def test_refused_text_leaves_nothing_half_made(tmp_path: Path, cache: Path) -> N
     assert [path.suffix for path in cache.iterdir() if path.suffix != ".kept"] == [".c"]
 
 
+@pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
+def test_text_is_never_seen_half_written(tmp_path: Path, cache: Path) -> None:
+    text = '__attribute__((visibility("default"))) int one(void) { return 1; }\n'
+    made = ccompiler.shared_object(text, ccompiler.FLAGS, tmp_path)
+    read = tmp_path / "read"  # what the compiler of another process has open
+    read.hardlink_to(made.with_suffix(".c"))
+    made.unlink()
+    ccompiler.shared_object(text, ccompiler.FLAGS, tmp_path)
+    assert not read.samefile(made.with_suffix(".c")), "written over instead of replaced"
+
+
 PARTS = (("-DUNIT_PART=1",), ("-DUNIT_PART=2",))
 
 

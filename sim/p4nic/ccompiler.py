@@ -121,8 +121,10 @@ def shared_object(text: str, flags: tuple[str, ...], headers: Path, parts: Seque
     try:
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / f"{key}.c"
-        source.write_text(text, "utf-8")
         with tempfile.TemporaryDirectory(dir=folder) as work:
+            written = Path(work) / "made.c"
+            written.write_text(text, "utf-8")
+            written.replace(source)  # whole: the compiler of another process may be reading it
             output = Path(work) / "made.so"
             _compile([*command, *flags, f"-I{headers}"], source, output, parts)
             output.replace(made)  # at once: another process may be doing the same

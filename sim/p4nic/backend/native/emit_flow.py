@@ -132,13 +132,21 @@ class BodyWriter:
         for variable in variables:
             self.saved[variable] = None
 
+    def _move_kept(self) -> None:
+        """What waiting packets keep lives in their context from the start, where nothing outlives a pass:
+        moved into C variables and back it would cost twice that, for most of them get no register."""
+        if self.program.architecture == "swx":  # the others begin at several places, with what was kept
+            outlive = self.arch.kept_always(self.v)
+            self.context += [x for x in self.saved if x not in outlive and x not in self.context]
+
     def _starts(self) -> None:
+        self._move_kept()
         lines = ["    switch (p->resume) {"]
         for site in self.waits:
             n = site.number
             lines.append(f"    case {self._resume[n]}: /* {_safe(site.table.name)} */")
-            told = self._told[n]
-            lines += [f"        {x.name} = {told.get(x, f'c->s.{x.name}')};" for x in self._waiting[n]]
+            told, moved = self._told[n], [x for x in self._waiting[n] if x not in self.context]
+            lines += [f"        {x.name} = {told.get(x, f'c->s.{x.name}')};" for x in moved]
             words = self.state.keys[site.table.name].size // 8
             lines += [f"        k{n}[{i}] = c->key[{i}];" for i in range(words)]
             lines += [f"        h{n} = c->hash;"]

@@ -138,8 +138,8 @@ class _Builder:
         return Unit(text, self.tables, self.actions, arch.reasons(), tuple(body.state.texts))
 
     def _move_to_memory(self, body: BodyWriter) -> None:
-        """Variables of headers that must start as zeros live in the packet's context, not in C variables: one
-        memset clears them all, and they are there already when the packet waits."""
+        """Variables of headers that must start as zeros, and what waiting packets keep, live in the packet's
+        context, not in C variables: one memset clears them all, and they are there when the packet waits."""
         self.resident = body.context
         names = {x.name for x in self.resident}
         lines = []

@@ -14,10 +14,11 @@ from p4nic.backend.native.expr import Writer
 from p4nic.backend.native.flat import Item, Mark, Scope
 from p4nic.backend.native.layout import MAX_WIDTH, c_type
 from p4nic.backend.native.variables import operands
-from p4nic.bits import byte_count
+from p4nic.bits import byte_count, mask
 from p4nic.errors import UnsupportedError
 from p4nic.ir import ops, walk
 from p4nic.ir.ops import Const, Operand, Ref
+from p4nic.ir.types import Field
 
 HASHES = {
     "crc16": "crc16", "crc16_custom": "crc16", "crc32": "crc32", "crc32_custom": "crc32", "crc32c": "crc32c",
@@ -273,6 +274,10 @@ def hash_(
 # --- incremental checksums ---
 
 
+MOST_ADDED = 4 * mask(32)
+"""What sum_without of runtime/p4nic_hash.h subtracts at most."""
+
+
 def checksum_add(out: Writer, items: Sequence[Item], at: int, open_sums: dict[str, str]) -> None:
     """Write the ChecksumAdd at `at`. `open_sums`: destination to the C variable of a sum not stored yet."""
     op, scope = items[at].op, items[at].scope
@@ -291,14 +296,25 @@ def checksum_add(out: Writer, items: Sequence[Item], at: int, open_sums: dict[st
 
 def _amount(out: Writer, op: ops.ChecksumAdd, scope: Scope) -> str:
     if isinstance(op.src, str):
-        inputs: list[Operand] = [Ref(op.src, f.name) for f in out.v.types[op.src].fields]
-        text = words_sum(out, inputs, [f.width for f in out.v.types[op.src].fields], scope)
-        return f"sum_without(fold_sum({text}))" if op.subtract else f"fold_sum({text})"
+        fields = out.v.types[op.src].fields
+        text = words_sum(out, [Ref(op.src, f.name) for f in fields], [f.width for f in fields], scope)
+        if _most(fields) > MOST_ADDED:
+            text = f"fold_sum({text})"
+        return f"sum_without({text})" if op.subtract else text
     width, _ = out.shape(op.src, scope)
     text = words_sum(out, [op.src], [width], scope)
     if width > 32:
         text = f"fold_sum({text})"
     return f"sum_without({text})" if op.subtract else text
+
+
+def _most(fields: Sequence[Field]) -> int:
+    """The largest sum of words of fields, as `words_sum` shifts them."""
+    left, most = (sum(f.width for f in fields) + 15) // 16 * 16, 0
+    for f in fields:
+        left -= f.width
+        most += mask(f.width) << left % 16
+    return most
 
 
 def _goes_on(items: Sequence[Item], at: int, op: ops.ChecksumAdd) -> bool:

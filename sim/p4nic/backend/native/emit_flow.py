@@ -79,23 +79,15 @@ class BodyWriter:
             site for name, sites in found.items() for site in sorted(sites)[: 2 if name in learners else 1]
         ]
         self._resume = {number: 1 + n for n, (_, number) in enumerate(sorted(waits))}
-        places = [
-            at for at, i in enumerate(items) if isinstance(i.op, Find) and i.op.site.number in self._resume
-        ]
-        self._known = self._facts(analysis, follow, places)
+        swx = program.architecture == "swx"  # only there a packet starts at one place, with all zeros
+        tracked = facts.zero_at_start(v, arch.kept_always(v)) if swx else 0
+        self._known = facts.solve(analysis, items, tracked, bits(self.context))
+        self.out.is_valid = self._is_valid
 
-    def _facts(self, analysis: Analysis, follow: list[list[int]], places: list[int]) -> facts.Facts:
-        """What packets that wait there need not keep. Only SWX starts at one place, with all zeros."""
-        if self.program.architecture != "swx":
-            return {}
-        context = {x.bit for x in self.context}
-        tracked = 0
-        for at in places:
-            tracked |= self.before[at]
-        tracked &= ~bits(self.context) & ~bits(self.arch.kept_always(self.v))
-        names = {x.bit for x in self.v.all() if x.name[0] in "ft" and tracked >> x.bit & 1}
-        tracked = sum(1 << bit for bit in names)
-        return facts.known(analysis, self.items, follow, tracked, sum(1 << b for b in context), places)
+    def _is_valid(self, header: str) -> bool | None:
+        """Whether a header is valid at this Item, if that is known."""
+        value = self._known.constant(self._at, self.v.valid(header))
+        return None if value is None else bool(value)
 
     def write(self) -> None:
         told = Source()
@@ -195,7 +187,7 @@ class BodyWriter:
         """Let a packet of a burst wait while its bucket is fetched."""
         n, number = site.number, self.state.numbers.tables[site.table.name]
         live = [x for x in self.v.all() if self.before[self._at] >> x.bit & 1]
-        told = self._known.get(self._at, {})
+        told = self._known.texts(self._at)
         kept = [x for x in live if x not in told]
         self._keep(kept)
         self.waits.append(site)

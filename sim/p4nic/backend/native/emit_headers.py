@@ -250,7 +250,10 @@ def emit(out: Writer, header: str) -> None:
     type_ = v.types[header]
     size = fixed_bits(type_) // 8
     total = f"{size}u"
-    out.line(f"if ({v.valid(header).name}) {{ /* {header} */")
+    valid = out.is_valid(header)
+    if valid is False:
+        return
+    out.line("{" if valid else f"if ({v.valid(header).name}) {{ /* {header} */")
     varbit = v.varbit(header)
     if varbit is not None:
         total = f"{size}u + {v.length(header).name}"

@@ -7,7 +7,7 @@ comparisons, shifts to the right and divisions need types that hold the operands
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import assert_never, final
 
 from p4nic.backend.native import wide
@@ -71,6 +71,8 @@ class Writer:
         self.scratch: list[tuple[str, str]] = []
         self.live_after = -1
         """Variables read after the Item being written: storing to others is pointless."""
+        self.is_valid: Callable[[str], bool | None] = lambda _header: None
+        """Whether a header is valid at the Item being written, if that is known."""
 
     def line(self, text: str) -> None:
         self.lines.append("    " + text)
@@ -218,8 +220,12 @@ class Writer:
                 if header in self.v.metadata:
                     self.set(variable, value)
                 elif self.matters(variable):
-                    self.line(f"if ({self.v.valid(header).name})")
-                    self.line(f"    {variable.name} = {value};")
+                    valid = self.is_valid(header)
+                    if valid is None:
+                        self.line(f"if ({self.v.valid(header).name})")
+                        self.line(f"    {variable.name} = {value};")
+                    elif valid:
+                        self.line(f"{variable.name} = {value};")
             case StackRef(stack, index, field):
                 at = self.index(stack, index, scope)
                 held = self.fresh(c_type(width, signed))

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import final
 
 from p4nic.backend.api import Semantics
-from p4nic.backend.native import emit_headers, wide
+from p4nic.backend.native import emit_headers, facts, wide
 from p4nic.backend.native.arch import REASON_MACROS, Arch
 from p4nic.backend.native.arch_pna import PnaArch
 from p4nic.backend.native.arch_psa import PsaArch
@@ -121,6 +121,8 @@ class _Builder:
             }
             arch.settle(v, hooks)
             analysis = analysis.settled(arch.effects(v), arch.exits(v))
+        if self.program.architecture == "swx":  # only there a packet starts at one place, with all zeros
+            items = facts.simplified(analysis, items, facts.zero_at_start(v, arch.kept_always(v)))
         items = analysis.without_dead(items)
         suspends = frozenset(
             t.name

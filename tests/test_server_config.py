@@ -31,17 +31,6 @@ NAMES = Names(packet_io().info.message)
 ENTRY = NAMES.entry("Switch.l2", {"dst": 1}, "Switch.drop")
 
 
-@pytest.fixture(params=BACKENDS)
-def server(request: pytest.FixtureRequest) -> Iterator[ServerUnderTest]:
-    with ServerUnderTest(packet_io(), backend=request.param) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: ServerUnderTest) -> Client:
-    return server.primary()
-
-
 @pytest.fixture
 def empty() -> Iterator[ServerUnderTest]:
     """A server whose pipeline a client brings."""

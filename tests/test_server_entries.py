@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import grpc
 import pytest
 from p4runtime_peer import (
@@ -26,17 +24,6 @@ from p4rt import p4r
 NAMES = Names(packet_io().info.message)
 DROP = "Switch.drop"
 ACL = "table Switch.acl"
-
-
-@pytest.fixture(params=BACKENDS)
-def server(request: pytest.FixtureRequest) -> Iterator[ServerUnderTest]:
-    with ServerUnderTest(packet_io(), backend=request.param) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: ServerUnderTest) -> Client:
-    return server.primary()
 
 
 def l2(dst: int = 1, action: str | None = DROP, **fields: object) -> p4r.TableEntry:

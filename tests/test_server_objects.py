@@ -17,24 +17,12 @@ from p4runtime_peer import (
     modify,
     packet_io,
 )
-from server_backends import BACKENDS
 
 from p4rt import p4r
 
 NAMES = Names(packet_io().info.message)
 IDS = {name.rpartition(".")[2]: number for name, number in NAMES.ids.items()}
 ROUTE = NAMES.action("Switch.route_to", {"port": 1, "dmac": 2})
-
-
-@pytest.fixture(params=BACKENDS)
-def server(request: pytest.FixtureRequest) -> Iterator[ServerUnderTest]:
-    with ServerUnderTest(packet_io(), backend=request.param) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: ServerUnderTest) -> Client:
-    return server.primary()
 
 
 def of(text: str) -> p4r.Entity:

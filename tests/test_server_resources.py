@@ -7,7 +7,6 @@ of their `acl` entry (bytes); a red packet is dropped.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,17 +22,6 @@ FRAME = ipv4(0x0A000001, 0xC0000001)
 SIZE = len(FRAME)
 METER = {"cir": 1, "cburst": 2 * SIZE, "pir": 1, "pburst": 3 * SIZE}
 ASK: dict[str, Any] = {"counter_data": {}, "meter_config": {}, "meter_counter_data": {}}
-
-
-@pytest.fixture(params=BACKENDS)
-def server(request: pytest.FixtureRequest) -> Iterator[ServerUnderTest]:
-    with ServerUnderTest(packet_io(), backend=request.param) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: ServerUnderTest) -> Client:
-    return server.primary()
 
 
 def sends(server: ServerUnderTest, count: int) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import grpc
 import pytest
 from google.protobuf import any_pb2
@@ -31,17 +29,6 @@ NAMES = Names(packet_io().info.message)
 DIGEST = NAMES.ids["mac_learn_t"]
 FRAME = bytes.fromhex("0000000000aa 0000000000bb 1234") + b"payload"
 PERMISSION_DENIED, INVALID_ARGUMENT, FAILED_PRECONDITION, UNIMPLEMENTED = 7, 3, 9, 12
-
-
-@pytest.fixture(params=BACKENDS)
-def server(request: pytest.FixtureRequest) -> Iterator[ServerUnderTest]:
-    with ServerUnderTest(packet_io(), backend=request.param) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: ServerUnderTest) -> Client:
-    return server.primary()
 
 
 def packet_out(payload: bytes = FRAME, **metadata: bytes) -> p4r.StreamMessageRequest:

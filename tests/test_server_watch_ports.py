@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import grpc
 import pytest
 from p4runtime_peer import (
@@ -30,17 +28,6 @@ from p4rt import p4i, p4r
 
 NAMES = Names(packet_io().info.message)
 SELECTOR = "Switch.ecmp_selector"
-
-
-@pytest.fixture(params=BACKENDS)
-def server(request: pytest.FixtureRequest) -> Iterator[ServerUnderTest]:
-    with ServerUnderTest(packet_io(), backend=request.param) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: ServerUnderTest) -> Client:
-    return server.primary()
 
 
 def ports(server: ServerUnderTest, flows: int = 40) -> set[int]:

@@ -106,6 +106,28 @@ def test_nonsense_ends_in_statuses_and_the_server_stays(
     client.write(insert(NAMES.entry("Lb.port_role", {"in_port": 0}, "Lb.uplink")))
 
 
+def test_sigterm_in_the_middle_of_a_batch_ends_it_with_a_status(
+    client: Client, process: subprocess.Popen[str]
+) -> None:
+    """A batch that takes longer than RPCs under way are granted is cut off: the client is told, the process
+    ends as ever."""
+    client.arbitrate(1)
+    batch = p4r.WriteRequest(device_id=1, election_id=p4r.Uint128(low=1))
+    for bucket in range(15_000):
+        entry = NAMES.entry(
+            "Lb.maglev_bucket", {"service_id": 1, "bucket": bucket}, "Lb.set_endpoint", {"endpoint_id": 1}
+        )
+        batch.updates.append(insert(entry))
+    call = client.stub.Write.future(batch, timeout=60)
+    with pytest.raises(grpc.FutureTimeoutError):
+        call.result(0.2)
+    process.send_signal(signal.SIGTERM)
+    assert outcome(call.result) in ("OK", "UNAVAILABLE")
+    assert process.wait(60) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+
+
 def test_client_that_vanishes_leaves_no_primary(
     client: Client, process: subprocess.Popen[str], tmp_path: Path
 ) -> None:

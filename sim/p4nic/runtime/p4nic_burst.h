@@ -166,11 +166,27 @@ COLD void turn_comes_late(struct worker *w, struct verdicts *v, struct ctx *c, u
     turn_begins(w, v);
 }
 
+/* The same behind packets that have learned, in short where nothing else is to be seen to. */
+__attribute__((noinline)) static void turn_comes_behind(struct worker *w, struct verdicts *v, struct ctx *c, u32 table)
+{
+    struct pass *p = &c->p;
+    if (unlikely(!p->speculative || p->pendings | p->effects | w->stale_all)) {
+        turn_comes_late(w, v, c, table);
+        return;
+    }
+    if (unlikely(fresh_has(&w->fresh, key_name(table, c->hash))))
+        c->near = NULL;
+    if (unlikely(is_untrue(w, p)))
+        return;
+    p->speculative = 0;
+    turn_begins(w, v);
+}
+
 /* All packets before it are through, and nobody else changes anything: from here on it is real. */
 INLINE void turn_comes(struct worker *w, struct verdicts *v, struct ctx *c, u32 table)
 {
     if (unlikely(!c->p.speculative || c->p.pendings | c->p.effects | w->stale_all | w->fresh.count)) {
-        turn_comes_late(w, v, c, table);
+        turn_comes_behind(w, v, c, table);
     } else {
         c->p.speculative = 0;
         turn_begins(w, v);

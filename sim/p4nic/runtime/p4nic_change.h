@@ -6,6 +6,7 @@
 #include "p4nic_keeper.h"
 #include "p4nic_meter.h"
 #include "p4nic_lpm_change.h"
+#include "p4nic_split.h"
 
 #ifndef FAR_BYTES
 #define FAR_BYTES (256u << 10) /* tables beyond this miss the second-level cache often enough to prefetch */
@@ -118,72 +119,6 @@ COLD void table_end(struct table *t)
     release(t->wheel.links, n * sizeof *t->wheel.links);
     free(t->wheel.front.items);
     free(t->default_args);
-}
-
-#define CHAIN 32 /* buckets of one chain that a split looks through */
-
-/* Slots of one bucket of the chain that begins at `from` whose entries go to `to`, 2^level further on. Guests, and
- * all while there are few buckets, are asked for their key. */
-INLINE u32 slots_moving(const struct table *t, const struct bucket *b, u32 from, u32 to, u32 level, int first)
-{
-    u32 used = ~slots_with(b, 0) & 0xff, guests = used & b->guests, moving = 0;
-    if (unlikely(level < 8))
-        guests = used;
-    else if (first)
-        moving = used & ~guests & slots_above(b, level);
-    for (u32 slots = guests; slots; slots &= slots - 1) {
-        u32 slot = (u32)__builtin_ctz(slots), size = to - from;
-        u64 hash = key_hash(t, key_of(entry_at(t, b->id[slot])));
-        if (((u32)(hash >> 32) & (2 * size - 1)) == to)
-            moving |= 1u << slot;
-    }
-    return moving;
-}
-
-/* Divide the next bucket between itself and its twin. Readers see each entry at the old or at the new place: the
- * new ones are filled first, then the shape says so, then the old ones are cleared. A chain that is too long stays. */
-UNUSED static void index_split(const struct table *t, struct index *x)
-{
-    u32 mask = (u32)x->shape, from = (u32)(x->shape >> 32), to = from + mask + 1, buckets = 0;
-    u32 level = (u32)__builtin_ctz(mask + 1);
-    u8 moving[CHAIN];
-    if (2 * (u64)mask + 2 + INDEX_SLACK > x->limit)
-        return;
-    for (u32 more = 1; more; buckets++) {
-        if (buckets == CHAIN)
-            return;
-        const struct bucket *b = &x->buckets[from + buckets];
-        moving[buckets] = (u8)slots_moving(t, b, from, to, level, !buckets);
-        more = b->passed;
-    }
-    for (u32 i = 0; i < buckets; i++) {
-        const struct bucket *b = &x->buckets[from + i];
-        for (u32 slots = moving[i]; slots; slots &= slots - 1) {
-            u32 slot = (u32)__builtin_ctz(slots);
-            (void)index_put(x, to, b->tag[slot], b->middle[slot], b->id[slot]); /* the slack is far behind any twin */
-        }
-    }
-    u64 shape = from == mask ? 2 * (u64)mask + 1 : (u64)(from + 1) << 32 | mask;
-    publish(&x->shape, shape);
-    for (u32 i = 0; i < buckets; i++)
-        for (u32 slots = moving[i]; slots; slots &= slots - 1)
-            index_clear_slot(x, from, from + i, (u32)__builtin_ctz(slots));
-    const struct bucket *next = &x->buckets[from + 1]; /* what the next split will look at */
-    __builtin_prefetch(next + 1, 1);
-    __builtin_prefetch(&x->buckets[to + 2], 1);
-    for (u32 slots = next->guests; slots; slots &= slots - 1)
-        if (next->tag[__builtin_ctz(slots)])
-            __builtin_prefetch(key_of(entry_at(t, next->id[__builtin_ctz(slots)])));
-}
-
-INLINE int index_add(const struct table *t, struct index *x, u64 hash, u32 id)
-{
-    if (unlikely(index_wants_split(x)))
-        index_split(t, x);
-    if (!index_place(x, home_of(x->shape, hash), hash, id))
-        return 0;
-    x->count++;
-    return 1;
 }
 
 UNUSED static struct entry *find_any(const struct table *t, const struct index *x, const void *key, u64 hash)
@@ -334,7 +269,7 @@ INLINE u32 entry_number(struct table *t)
         t->fresh++;
     if (unlikely(id == t->ask_at))
         table_ask(t);
-    __builtin_prefetch(t->entries + (size_t)(id + FRESH_AHEAD) * t->entry_size, 1);
+    __builtin_prefetch((const u8 *)entry_at(t, id) + FRESH_AHEAD * (size_t)t->entry_size, 1);
     if (unlikely(t->meters != NULL))
         memset(&t->meters[id], 0, sizeof t->meters[id]);
     return id;
@@ -368,7 +303,8 @@ INLINE void entry_counted_in(struct table *t, u32 more)
 {
     t->generation++;
     relaxed_store(&t->count, t->count + more);
-    relaxed_store(&t->big, (u64)t->count * t->entry_size > FAR_BYTES);
+    if (more != 1 || unlikely(!t->big)) /* one that is big does not become small by growing */
+        relaxed_store(&t->big, (u64)t->count * t->entry_size > FAR_BYTES);
 }
 
 UNUSED static struct entry *entry_make(struct table *t, const void *key, u64 sequence)
@@ -427,17 +363,25 @@ __attribute__((noinline, unused)) static int entry_learn(
     return replaced ? LEARN_REPLACED : LEARN_ADDED;
 }
 
-/* The same of a key that is known not to be there, the entry being laid out as in the table from its key on, for
- * `bytes`. */
-INLINE int entry_learn_new(
-    struct table *t, const struct entry *made, u32 bytes, u64 hash, u32 profile, u64 now_ns, u64 *sequences)
+/* The same of a key that is known not to be there, in two steps. First the place for its entry, with the key; NULL:
+ * the table is full. */
+INLINE u8 *entry_fresh(struct table *t, const u64 *key, u32 key_size, u32 entry_size)
 {
     u32 id = entry_number(t);
     if (unlikely(id == NONE))
-        return LEARN_FULL;
-    struct entry *e = entry_at(t, id);
+        return NULL;
+    u8 *e = t->entries + (size_t)id * entry_size;
+    copy_words(e + sizeof(struct entry), key, key_size);
+    return e;
+}
+
+/* Then, the arguments being there, it is seen. */
+INLINE int entry_learned(
+    struct table *t, struct entry *e, u64 hash, u16 action, u32 profile, u64 now_ns, u64 *sequences)
+{
+    u32 id = id_of(t, e);
     u8 index = profile_index(t, profile);
-    e->action = made->action;
+    e->action = action;
     e->profile = index;
     e->origin = ORIGIN_LEARNED;
     e->live = 1;
@@ -445,10 +389,6 @@ INLINE int entry_learn_new(
     e->reported = 0;
     e->last_ns = now_ns;
     counted_set(e, 0, 0);
-    if (likely(t->entry_size == 64)) /* all of it is one move */
-        memcpy(e + 1, made + 1, 64 - sizeof *e);
-    else
-        copy_words(e + 1, made + 1, bytes);
     t->sequence[id] = *sequences;
     if (unlikely(!index_add(t, &t->index, hash, id))) { /* whole before it is seen */
         entry_give_back(t, e);

@@ -152,13 +152,34 @@ UNUSED static void note_learned(struct worker *w, u32 table, u64 hash, int how)
         w->stale_all = 1;
 }
 
+/* A key that is not in the table, for real: the entry at `at` has it, and the arguments. `what`: the action, and the
+ * timeout's number << 16. NULL: there was no room. */
+__attribute__((noinline, unused)) static struct entry *learn_missed(
+    struct worker *w, struct table *t, void *at, u64 hash, u64 what)
+{
+    struct entry *x = at;
+    int how = entry_learned(t, x, hash, (u16)what, (u32)(what >> 16), w->now_ns, &w->engine->sequences);
+    if (unlikely(how != LEARN_ADDED)) {
+        note_learned(w, t->number, hash, how);
+        return NULL;
+    }
+    w->statistics[STAT_LEARNED]++;
+    if (unlikely(!fresh_add(&w->fresh, key_name(t->number, hash))))
+        w->stale_all = 1;
+    return x;
+}
+
 /* Of a packet that is not untrue: it has missed the key, nothing has learned it since, and so it is not there. */
-__attribute__((noinline, unused)) static void learn_pending(struct worker *w, struct pending *l)
+UNUSED static void learn_pending(struct worker *w, struct pending *l)
 {
     struct table *t = &w->engine->tables[l->table];
-    u32 bytes = t->key_size + ((l->args_bytes + 7) & ~7u);
-    int how = entry_learn_new(t, &l->entry, bytes, l->hash, l->profile, w->now_ns, &w->engine->sequences);
-    note_learned(w, l->table, l->hash, how);
+    u8 *x = entry_fresh(t, (const u64 *)(const void *)(&l->entry + 1), t->key_size, t->entry_size);
+    if (unlikely(x == NULL)) {
+        note_learned(w, l->table, l->hash, LEARN_FULL);
+        return;
+    }
+    copy_words(x + sizeof(struct entry) + t->key_size, key_of(&l->entry) + t->key_size, (l->args_bytes + 7) & ~7u);
+    (void)learn_missed(w, t, x, l->hash, (u64)l->profile << 16 | l->entry.action);
 }
 
 /* The entry this packet is itself about to learn under that key. */

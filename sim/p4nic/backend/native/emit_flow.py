@@ -83,6 +83,9 @@ class BodyWriter:
         tracked = facts.zero_at_start(v, arch.kept_always(v)) if swx else 0
         self._known = facts.solve(analysis, items, tracked, bits(self.context))
         self.out.is_valid = self._is_valid
+        self.state.last_wait = {
+            name: max((n for _, n in sites if n in self._resume), default=0) for name, sites in found.items()
+        }
 
     def _is_valid(self, header: str) -> bool | None:
         """Whether a header is valid at this Item, if that is known."""
@@ -234,6 +237,9 @@ class BodyWriter:
                 self.arch.hook(out, name)
                 if name == "start":
                     out.line(f"{_LABEL}L_again")
+                    for number, table in enumerate(self.program.tables.values()):
+                        if table.is_learner:
+                            out.line(f"learned{number} = NULL;")
             case Key(site):
                 self.state.key(site, scope)
             case Find(site):

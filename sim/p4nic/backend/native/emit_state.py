@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never, final
 
-from p4nic.backend.native import wide
+from p4nic.backend.native import emit_learn, wide
 from p4nic.backend.native.described import Numbers
 from p4nic.backend.native.emit_compute import hash_text
 from p4nic.backend.native.expr import Writer, literal
@@ -44,6 +44,9 @@ class StateWriter:
         self.looping: set[int] = set()
         """Sites in loops: a packet's path has one bit for each, so they run for real and count for
         themselves."""
+        self.last_wait: dict[str, int] = {}
+        """Of a learner, the last site at which packets wait. What they learn there or behind is remembered in
+        `learned`: before, the variable would be live where no packet learns."""
         self.texts: list[str] = []
         """What log messages and assertions say, by number."""
 
@@ -97,14 +100,15 @@ class StateWriter:
         elif prefix_key(table) is not None:
             out.line(f"e{n} = find_{number}(w, k{n}, h{n});")
         elif self.is_hashed(table):
-            found = f"find_{number}({self.table(table.name)}, k{n}, h{n})"
+            found = f"find_{number}({self.table(table.name) if table.is_learner else 'w'}, k{n}, h{n})"
             size = self.keys[table.name].size
             if waits:
                 found = f"is_near(near, k{n}, {size}) ? near : near == NOT_THERE ? NULL : {found}"
             if table.is_learner:
-                out.line(
-                    f"e{n} = unlikely(p->pendings) ? pending_find(p, {number}, h{n}, k{n}, {size}) : NULL;"
-                )
+                pending = f"unlikely(p->pendings) ? pending_find(p, {number}, h{n}, k{n}, {size}) : NULL"
+                if self.remembers(site) and not waits:
+                    pending = f"is_near(learned{number}, k{n}, {size}) ? learned{number} : {pending}"
+                out.line(f"e{n} = {pending};")
                 out.line(f"if (e{n} == NULL && relaxed_load(&e->tables[{number}].count))")
                 found = f"    e{n} = {found}"
             else:
@@ -253,7 +257,7 @@ class StateWriter:
     def write(self, op: StateOp, scope: Scope) -> None:
         match op:
             case ops.Learn():
-                self._learn(op, scope)
+                emit_learn.write(self, op, self._learner(op, scope), scope)
             case ops.Rearm(profile):
                 self._rearm(op, profile, scope)
             case ops.Forget():
@@ -321,36 +325,9 @@ class StateWriter:
             )
         return scope.site
 
-    def _learn(self, op: ops.Learn, scope: Scope) -> None:
-        out, site = self.out, self._learner(op, scope)
-        n, number = site.number, self.numbers.actions[op.action]
-        widths = [p.width for p in self.program.actions[op.action].params]
-        table, size = self.numbers.tables[site.table.name], "sizeof learned" if widths else "0"
-        out.line("{")
-        out.line(f"    struct args_{number} learned;")
-        out.line("    memset(&learned, 0, sizeof learned);")
-        for i, (arg, width) in enumerate(zip(op.args, widths, strict=True)):
-            out.line(f"    learned.f{i} = {out.unsigned(arg, width, scope)};")
-        profile = f"(u32){out.read(op.profile, scope)}"
-        words = self.keys[site.table.name].size
-        logged = f"effect_learn(w, p, {table}, h{n}, k{n}, {words}, {number})"
-        done = f"learn(w, {self.table(site.table.name)}, k{n}, h{n}, {number}, &learned, {size}, {profile})"
-        out.line("    if (p->speculative) {")
-        out.line(f"        struct pending *l = e{n} ? NULL : {logged};")
-        out.line("        if (l == NULL)")
-        out.line("            goto L_slow;")
-        out.line(f"        l->profile = {profile};")
-        out.line(f"        l->args_bytes = {size};")
-        out.line(f"        memcpy(key_of(&l->entry) + {words}, &learned, {size});")
-        out.line("    } else {")
-        if scope.params:
-            # Learning may write over the entry this action runs for, whose arguments it may still read.
-            held = out.fresh(f"u64[{Packing(list(scope.params.values())).size // 8}]")
-            out.line(f"        memcpy({held}, a{n}, sizeof {held});")
-            out.line(f"        a{n} = (const u8 *){held};")
-        out.line(f"        note_learned(w, {table}, h{n}, {done});")
-        out.line("    }")
-        out.line("}")
+    def remembers(self, site: Site) -> bool:
+        """Whether `learned` has what the packet learned last when it comes there."""
+        return site.number >= self.last_wait.get(site.table.name, 0)
 
     def _entry_id(self, op: ops.EntryId, scope: Scope) -> None:
         if self.learns:  # an entry that is yet to be learned has no number
@@ -374,6 +351,7 @@ class StateWriter:
         self.out.line(f"if ({entry}) {{")
         self.for_real()
         self.out.line(f"    forget(w, {self.table(site.table.name)}, {entry});")
+        self.out.line(f"    learned{self.numbers.tables[site.table.name]} = NULL;")
         self.out.line(f"    {entry} = NULL;")
         self.out.set(self.out.v.last("entry"), "NULL")
         self.out.line("}")

@@ -230,12 +230,16 @@ class _Builder:
             return []
         size, sizes = layout.key.size, f"{layout.key.size}, ENTRY_{number}"
         lpm = prefix_key(self.program.tables[name])
-        if name in self.hashed and lpm is None:
-            search = f"index_find(t, &t->index, k, hash, {sizes})"
-            return self._shared("find", number, "const struct table *t, const u64 *k, u64 hash", search)
         search, bits, parameters = f"ternary_find(t, k, {sizes})", "CACHE_BITS", "const u64 *k"
-        lookup, test = [], []
-        if layout.exact or lpm is not None:
+        lookup, test, hashed = [], [], ""
+        if name in self.hashed and lpm is None:
+            search, hashed = f"index_find(t, &t->index, k, hash, {sizes})", ", u64 hash"
+            if self.program.tables[name].is_learner:
+                return self._shared("find", number, "const struct table *t, const u64 *k, u64 hash", search)
+            lookup = self._shared("lookup", number, "const struct table *t, const u64 *k, u64 hash", search)
+            search, bits, parameters = f"lookup_{number}(t, k, hash)", "TINY_BITS", "const u64 *k, u64 hash"
+            test = ["    if (t->count > TINY)", f"        return {search};"]
+        elif layout.exact or lpm is not None:
             search, few = f"index_find(t, &t->index, k, hash_words(k, {size // 8}), {sizes})", "TINY"
             bits = "TINY_BITS"
             if lpm is not None:
@@ -245,7 +249,7 @@ class _Builder:
             lookup = self._shared("lookup", number, "const struct table *t, const u64 *k", search)
             search = f"lookup_{number}(t, k)"
             test += [f"    if (t->count > {few})", f"        return {search};"]
-        remembered = "struct remembered *r, const struct table *t, const u64 *k"
+        remembered = f"struct remembered *r, const struct table *t, const u64 *k{hashed}"
         return [
             *lookup,
             *self._shared("search", number, remembered, f"remember(r, t, k, {size}, {search})"),
@@ -256,7 +260,7 @@ class _Builder:
             f"    struct remembered *r = remembered_at(w->memory[{number}], k, {size}, {bits});",
             f"    if (likely(is_remembered(r, t, k, {size})))",
             "        return r->entry;",
-            f"    return search_{number}(r, t, k);",
+            f"    return search_{number}(r, t, k{', hash' if hashed else ''});",
             "}",
         ]
 
@@ -341,6 +345,9 @@ class _Builder:
             )
         bound = [(c_type(width), name) for name, width in flat.bound]
         lines += [f"    {kind} {name} UNUSED = {wide.initial(kind)};" for kind, name in bound]
+        for number, name in enumerate(self.tables):
+            if self.program.tables[name].is_learner:  # what this packet has learned last
+                lines.append(f"    struct entry *learned{number} UNUSED = NULL;")
         for site in flat.sites:
             lines += self._site_variables(site, body)
         return [*lines, *body.lines, "}", ""]

@@ -32,7 +32,7 @@ from conformance.engine_fuzz import __main__
 
 def fuzz(*options: object, script: str = "") -> subprocess.CompletedProcess[str]:
     how = ["-c", script] if script else ["-m", "conformance.engine_fuzz"]
-    asked = [sys.executable, *how, "--engines", "interp,native-sanitized", "--jobs", "1", "--tries", "0"]
+    asked = [sys.executable, *how, "--engines", "interp,sanitized", "--jobs", "1", "--tries", "0"]
     return subprocess.run(
         [*asked, *(str(o) for o in options)],
         cwd=ROOT, env=dict(environment()), capture_output=True, text=True, check=False,

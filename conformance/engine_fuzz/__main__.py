@@ -53,7 +53,7 @@ def main() -> int:
     try:
         for name in asked.engines.split(","):
             engine(name)
-        if "native-sanitized" in asked.engines and not preloaded():
+        if "sanitized" in asked.engines and not preloaded():
             os.execve(
                 sys.executable,
                 [sys.executable, "-m", "conformance.engine_fuzz", *sys.argv[1:]],

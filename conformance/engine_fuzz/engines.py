@@ -10,6 +10,7 @@ native-O0 to -O3    compiled whole, with that optimisation
 …-shared            the way packets take where several workers run, on one, so that it is sure what comes out;
                     programs whose packets delete entries run as with one worker
 …+dpdk              any of them, the interpreter too, under `--semantics dpdk`: one program in ten
+sanitized           one of the following likewise
 native-sanitized    under AddressSanitizer and UndefinedBehaviorSanitizer (preload them: see `sanitizers`)
 
 Most programs are compiled with -O0: a second each, where -O1 takes two and -O2 and -O3 take four.
@@ -42,6 +43,7 @@ MIX = (
     (7, "native-O2-large"),
     (5, "native-O3-large"),
 )
+SANITIZED = ((7, "native-sanitized"), (3, "native-sanitized-shared"))
 
 
 @final
@@ -89,22 +91,24 @@ _FLAGS: dict[str, tuple[str, ...]] = {
     "native-O0-shared": ("-O0", *_SHARED),
     "native-O0-large-shared": ("-O0", *_LARGE, *_SHARED),
     "native-sanitized": ("-O0", *_LARGE, *SANITIZE),
+    "native-sanitized-shared": ("-O0", *_LARGE, *_SHARED, *SANITIZE),
     **{
         f"native-O{level}{kind}": (f"-O{level}", *flags)
         for level in range(4)
         for kind, flags in (("", ()), ("-far", _FAR), ("-large", _LARGE))
     },
 }
-NAMES = ("interp", "native", *_FLAGS)
+_MIXES = {"native": MIX, "sanitized": SANITIZED}
+NAMES = ("interp", *_MIXES, *_FLAGS)
 
 __all__ = ["MIX", "NAMES", "SANITIZE", "CompilerError", "Native", "drawn", "engine", "engines"]
 
 
 def drawn(names: Sequence[str], seed: int | str) -> tuple[str, ...]:
-    """With "native" replaced by what the seed draws."""
+    """With "native" and "sanitized" replaced by what the seed draws."""
     draw = Draw(f"engine {seed}")
     suffix = DPDK if draw.chance(0.1) else ""
-    return tuple((draw.weighted(MIX) if name == "native" else name) + suffix for name in names)
+    return tuple((draw.weighted(_MIXES[name]) if name in _MIXES else name) + suffix for name in names)
 
 
 def engine(name: str) -> Backend:

@@ -253,3 +253,19 @@ def test_learning_before_any_learner_was_looked_up_is_nothing(backend: Backend) 
     assert one(running).sent == ((1, b""),)
     assert traced(running, b"").sent == ((1, b""),)
     assert running.entry_count("first") == 0
+
+
+def test_an_entry_without_arguments_leaves_its_neighbour_alone(backend: Backend) -> None:
+    """Learned where another one was before, in a table whose entries end with their key."""
+    frame = HeaderType("k_t", (Field("flow", 128),))
+    built = swx(
+        [Extract("k"), Apply("flows"), Transmit(const(1))],
+        types=[frame],
+        headers={"k": "k_t"},
+        actions=[action("hit", [Forget()]), action("miss", [Learn("hit", (), const(0))])],
+        tables=[table("flows", [key(Ref("k", "flow"), 128)], ["hit"], "miss", learner_timeouts=TIMEOUTS)],
+    )
+    running = pipeline(backend, built)
+    for flow in (1, 2, 1, 3):
+        one(running, flow.to_bytes(16, "big"))
+    assert flows(running) == [2, 3]

@@ -32,8 +32,9 @@ def write(state: StateWriter, op: ops.Learn, site: Site, scope: Scope) -> None:
         out.line(f"if (!p->speculative && !e{n} && !is_near(learned{table}, k{n}, {size}))")
         out.line(f"    {at} = entry_fresh({of}, k{n}, {size}, ENTRY_{table});")
         out.line(f"if (likely({at} != NULL)) {{")
-        out.line(f"    struct args_{number} *made = (void *)({at} + sizeof(struct entry) + {size});")
-        out.line("    memset(made, 0, sizeof *made);")
+        if widths:  # the struct of none has a byte all the same, which would be another entry's
+            out.line(f"    struct args_{number} *made = (void *)({at} + sizeof(struct entry) + {size});")
+            out.line("    memset(made, 0, sizeof *made);")
         for text in values:
             out.line(f"    made->{text}")
         what = f"(u64){profile} << 16 | {number}"

@@ -70,7 +70,7 @@ UNUSED static void run_alone(struct worker *w, struct ctx *c, const struct input
 {
     pass_start(w, c, in->data, in->length, in->port, ALONE);
     turn_begins(w, v);
-    turn_ends(w, c, in, step(w, c), v);
+    turn_ends(w, c, in, step_apart(w, c), v);
 }
 
 /* What a packet with more than one copy, or none, has come to. */

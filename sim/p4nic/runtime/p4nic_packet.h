@@ -442,15 +442,32 @@ INLINE void finish_frame(struct pass *p, u32 out_length, u32 position)
         p->out_length = p->limit;
 }
 
-/* The same where headers go out as they came in. A frame of which nothing has moved goes out from where it is: its
- * memory is the caller's until what the burst sent has been taken. */
+/* --- where headers go out as they came in ---
+ * A frame of which nothing has moved goes out from where it is: its memory is the caller's until what the burst sent
+ * has been taken. Not before a header goes elsewhere is anything copied. */
+
+/* The next header does not follow where it did: those before it lie as they came in. */
+COLD void moves_apart(struct pass *p, u32 out_length)
+{
+    if (!p->moved)
+        memcpy(p->out, p->data, out_length);
+    p->moved = 1;
+}
+
+/* The frame in the packet's own buffer. */
+UNUSED static void finish_apart(struct pass *p, u32 out_length, u32 position)
+{
+    moves_apart(p, out_length);
+    finish_frame(p, out_length, position);
+}
+
 INLINE void finish_verbatim(struct pass *p, u32 out_length, u32 position)
 {
     if (likely(!p->moved && out_length == position && !p->limited)) {
         p->out = (u8 *)(uintptr_t)p->data;
         p->out_length = p->length;
     } else {
-        finish_frame(p, out_length, position);
+        finish_apart(p, out_length, position);
     }
 }
 

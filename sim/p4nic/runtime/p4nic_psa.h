@@ -117,7 +117,7 @@ UNUSED static void turn_ends(struct worker *w, struct ctx *c, const struct input
             verdict_drop(v, now->p.reason);
         now = queues_next(w);
         if (now)
-            status = step(w, now);
+            status = step_apart(w, now);
     }
 }
 

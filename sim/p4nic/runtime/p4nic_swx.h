@@ -62,7 +62,7 @@ UNUSED static void turn_ends(struct worker *w, struct ctx *c, const struct input
         pass_start(w, c, frame, length, in->port, ALONE);
         p->passes = passes;
         p->resume = RESUME_AGAIN;
-        status = step(w, c);
+        status = step_apart(w, c);
     }
 }
 

@@ -47,7 +47,7 @@ COLD void ingress_clones(struct worker *w, struct ctx *c)
     n->p.position = 0;
     n->p.parse_only = 1;
     n->p.resume = RESUME_PARSE;
-    (void)step(w, n);
+    (void)step_apart(w, n);
     n->p.parse_only = 0;
     keep_metadata(n, c, c->p.clone_kept);
     set_instance_type(n, INGRESS_CLONE);
@@ -136,7 +136,7 @@ UNUSED static void turn_ends(struct worker *w, struct ctx *c, const struct input
             verdict_drop(v, now->p.reason);
         now = queues_next(w);
         if (now)
-            status = step(w, now);
+            status = step_apart(w, now);
     }
 }
 

@@ -89,7 +89,8 @@ class SwxArch:
     def finished(self, out: Writer) -> None:
         if self.requests:
             out.line("if (p->mirrored || p->recirculated) {")
-            out.line(f"    finish_{'padded' if out.v.padded else 'frame'}(p, olen, pos);")
+            way = "padded" if out.v.padded else "apart" if out.v.only_verbatim else "frame"
+            out.line(f"    finish_{way}(p, olen, pos);")
             for line in save(self._metadata(out.v)):
                 out.line(f"    {line}")
             out.line("    return ST_REQUESTS;")

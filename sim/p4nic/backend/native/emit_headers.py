@@ -261,8 +261,10 @@ def emit(out: Writer, header: str) -> None:
             out.line(f"    memset(out + olen, 0, {total});")
     if v.keeps_origin(header):
         origin = v.origin(header).name
-        if v.only_verbatim:
-            out.line(f"    p->moved |= {origin} != olen + 1;")
+        if v.only_verbatim:  # what stays where it was is not copied: finish_verbatim of p4nic_packet.h
+            out.line(f"    if (unlikely({origin} != olen + 1))")
+            out.line("        moves_apart(p, olen);")
+            out.line("    if (unlikely(p->moved)) {")
         out.line(f"    if ({origin})")
         if v.padded:
             out.line(f"        padded_take(out + olen, data, len, {origin} - 1, {total});")
@@ -270,6 +272,8 @@ def emit(out: Writer, header: str) -> None:
             out.line(f"        memcpy(out + olen, data + {origin} - 1, {total});")
         out.line("    else")
         out.line(f"        memset(out + olen, 0, {total});")
+        if v.only_verbatim:
+            out.line("    }")
     for line in _moved_stores(out, header) if _writes_behind(out, header) else _stores(out, header):
         out.line(f"    {line}")
     out.line(f"    olen += {total};")

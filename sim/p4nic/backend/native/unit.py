@@ -175,7 +175,11 @@ class _Builder:
             lines += self._range_test(number, layout)
             lines += self._finder(number, name, layout)
         lines += [*self._context(body), '#include "p4nic_slots.h"', "#if HAS_PACKETS", *self._waits(body)]
-        lines += ["static int step(struct worker *w, struct ctx *c);", '#include "p4nic_burst.h"']
+        lines += [
+            f"#define STEP_LINES {len(body.lines)}",
+            '#include "p4nic_step.h"',
+            '#include "p4nic_burst.h"',
+        ]
         lines += arch.helpers(v, {x.name for x in body.saved})
         lines += [f'#include "{arch.header}"', ""]
         lines += [*self._step(flat, body), '#include "p4nic_bench.h"', "#endif"]
@@ -323,7 +327,7 @@ class _Builder:
         words = set(re.findall(r"\w+", text))
         lines = [
             "/* One pass of one packet, from where it waits. */",
-            "static int step(struct worker *w, struct ctx *c)",
+            "STEP int step(struct worker *w, struct ctx *c)",
         ]
         lines += [
             "{", "    struct engine *const e UNUSED = w->engine;", "    struct pass *p = &c->p;",

@@ -197,10 +197,14 @@ class Variables:
 
     @property
     def only_verbatim(self) -> bool:
-        """Whether no program's instruction changes a byte of a header that is emitted."""
-        return not self.padded and all(
-            self.keeps_origin(h) and not any(self.is_written(h, f.name) for f in self.types[h].fields)
-            for h in self._emitted
+        """Whether no instruction changes a byte of a header that is emitted; asked where one pass is all."""
+        return (
+            self.program.architecture == "swx"
+            and not self.padded
+            and all(
+                self.keeps_origin(h) and not any(self.is_written(h, f.name) for f in self.types[h].fields)
+                for h in self._emitted
+            )
         )
 
     def varbit(self, header: str) -> Field | None:

@@ -25,6 +25,7 @@ from p4nic.ir.ops import (
     RecirculationId,
     Ref,
     SetInvalid,
+    SetValid,
     Transmit,
     Truncate,
 )
@@ -92,6 +93,49 @@ def test_metadata_and_headers_start_empty_for_every_packet(backend: Backend) -> 
         backend, count, Binary(m("x"), "add", m("x"), Ref("h", "value")), Extract("h"), Transmit(m("x"))
     )
     assert [o.sent[0][0] for o in running.process([(1, b"\xff"), (1, b"\xff")], 0)] == [1, 1]
+
+
+# --- headers that no instruction changes ---
+
+
+def unchanged(backend: Backend, *code: Op) -> Outcome:
+    """Three headers of a byte from "ABC-payload"; what goes out, and a mirror of it on port 20."""
+    built = swx(
+        [
+            Extract("a"),
+            Extract("b"),
+            Extract("c"),
+            *code,
+            Emit("a"),
+            Emit("b"),
+            Emit("c"),
+            Transmit(const(1)),
+        ],
+        types=[BYTE],
+        headers={"a": "byte_t", "b": "byte_t", "c": "byte_t"},
+    )
+    running = pipeline(backend, built)
+    running.set_clone_session(9, CloneSession((Replica(20, 0),)))
+    return run(running, b"ABC-payload")
+
+
+@pytest.mark.parametrize(
+    ("code", "frame"),
+    [
+        ([], b"ABC-payload"),
+        ([SetInvalid("a")], b"BC-payload"),
+        ([SetInvalid("b")], b"AC-payload"),
+        ([SetInvalid("c")], b"AB-payload"),
+        ([SetInvalid("a"), SetInvalid("b"), SetInvalid("c")], b"-payload"),
+        ([SetInvalid("b"), SetValid("b")], b"A\0C-payload"),
+        ([Emit("b")], b"BABC-payload"),
+        ([Truncate(const(2))], b"AB"),
+        ([SetInvalid("b"), Truncate(const(2))], b"AC"),
+    ],
+)
+def test_headers_go_out_as_they_came_in_or_moved(backend: Backend, code: list[Op], frame: bytes) -> None:
+    assert unchanged(backend, *code).sent == ((1, frame),)
+    assert unchanged(backend, *code, Mirror(const(0), const(9))).sent == ((20, frame), (1, frame))
 
 
 # --- mirrors ---

@@ -5,12 +5,10 @@
 #define P4NIC_STEP_H
 
 #if STEP_LINES <= 700 && defined(__OPTIMIZE__)
-#define STEP INLINE
-STEP int step(struct worker *w, struct ctx *c);
+INLINE int step(struct worker *w, struct ctx *c);
 __attribute__((noinline, unused)) static int step_apart(struct worker *w, struct ctx *c) { return step(w, c); }
 #else
-#define STEP static
-STEP int step(struct worker *w, struct ctx *c);
+static int step(struct worker *w, struct ctx *c);
 #define step_apart step
 #endif
 

@@ -327,7 +327,7 @@ class _Builder:
         words = set(re.findall(r"\w+", text))
         lines = [
             "/* One pass of one packet, from where it waits. */",
-            "STEP int step(struct worker *w, struct ctx *c)",
+            "static int step(struct worker *w, struct ctx *c)",
         ]
         lines += [
             "{", "    struct engine *const e UNUSED = w->engine;", "    struct pass *p = &c->p;",

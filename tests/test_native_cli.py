@@ -74,7 +74,7 @@ def test_emit_c_prints_one_unit_with_positions(capsys: pytest.CaptureFixture[str
     text = capsys.readouterr().out
     assert text.startswith("/* k8s_lb (swx), emitted by p4nic. */")
     assert "static int step(struct worker *w, struct ctx *c)" in text
-    assert "/* k8s_lb.spec:892 */" in text
+    assert "/* k8s_lb.spec:782 */" in text, "where the first header is extracted"
     assert main(["emit-c"]) == 0
     assert capsys.readouterr().out == text, "the same program gives the same C"
 

@@ -92,6 +92,22 @@ def _version(command: tuple[str, ...]) -> str:
     return kept.made(str, kept.key("compiler", [*command, *files]), ask)
 
 
+@cache
+def accepts(flag: str) -> bool:
+    """Whether the compiler, and the assembler behind it, take a flag. Each compiler is asked once."""
+    command = compiler()
+
+    def ask() -> bool:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "empty.c"
+            source.write_text("", "utf-8")
+            return not _call(
+                [*command, "-Werror", flag, "-c", "-o", f"{folder}/empty.o", str(source)]
+            ).returncode
+
+    return bool(command) and kept.made(bool, kept.key("accepts", [_version(command), flag]), ask)
+
+
 def _call(command: list[str]) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False)

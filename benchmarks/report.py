@@ -94,7 +94,7 @@ def _goal(goal: Goal, runs: Mapping[str, Any]) -> str:
     elif goal.direction == "least":
         verdict = f"<span class='missed'>missed: {part:.0%} of it</span>"
     else:
-        verdict = f"<span class='missed'>missed: {1 / part:.1f} times as much</span>"
+        verdict = f"<span class='missed'>missed: {1 / part:.3g} times as much</span>"
     bar = f"<i style='width:{min(part, 1):.0%};background:{'#10b981' if met else '#ef4444'}'></i>"
     measured = f">{svg.number(value)} {escape(goal.unit)}"
     return _row(*wanted, measured, f"<div class='track'>{bar}</div>", verdict)

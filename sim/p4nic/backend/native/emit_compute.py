@@ -220,14 +220,21 @@ def _fill_host_order(
 def words_sum(out: Writer, inputs: Sequence[Operand], widths: Sequence[int], scope: Scope) -> str:
     """A number congruent modulo 0xffff to the sum of the 16-bit words of the inputs laid end to end, and 0
     only if all are: each value is shifted to where it ends in its word, because 2^16 counts as 1."""
-    left = (byte_count(sum(widths)) * 8 + 15) // 16 * 16
     parts = []
-    for operand, width in zip(inputs, widths, strict=True):
-        left -= width
+    for operand, width, shift in zip(inputs, widths, _shifts(widths), strict=True):
         for piece in _words(out, operand, width, scope):
             value = f"sum_of({piece})" if width > 32 else f"(u64){piece}"
-            parts.append(f"({value} << {left % 16})" if left % 16 else value)
+            parts.append(f"({value} << {shift})" if shift else value)
     return " + ".join(parts) or "0u"
+
+
+def _shifts(widths: Sequence[int]) -> list[int]:
+    """How far from the end of its 16-bit word each of the values laid end to end is."""
+    left, found = (byte_count(sum(widths)) * 8 + 15) // 16 * 16, []
+    for width in widths:
+        left -= width
+        found.append(left % 16)
+    return found
 
 
 def _words(out: Writer, operand: Operand, width: int, scope: Scope) -> list[str]:
@@ -309,12 +316,9 @@ def _amount(out: Writer, op: ops.ChecksumAdd, scope: Scope) -> str:
 
 
 def _most(fields: Sequence[Field]) -> int:
-    """The largest sum of words of fields, as `words_sum` shifts them."""
-    left, most = (sum(f.width for f in fields) + 15) // 16 * 16, 0
-    for f in fields:
-        left -= f.width
-        most += mask(f.width) << left % 16
-    return most
+    """The largest sum of words of fields."""
+    widths = [f.width for f in fields]
+    return sum(mask(width) << shift for width, shift in zip(widths, _shifts(widths), strict=True))
 
 
 def _goes_on(items: Sequence[Item], at: int, op: ops.ChecksumAdd) -> bool:

@@ -79,8 +79,7 @@ class BodyWriter:
             site for name, sites in found.items() for site in sorted(sites)[: 2 if name in learners else 1]
         ]
         self._resume = {number: 1 + n for n, (_, number) in enumerate(sorted(waits))}
-        swx = program.architecture == "swx"  # only there a packet starts at one place, with all zeros
-        tracked = facts.zero_at_start(v, arch.kept_always(v)) if swx else 0
+        tracked = facts.zero_at_start(v, arch.kept_always(v))
         self._known = facts.solve(analysis, items, tracked, bits(self.context))
         self.out.is_valid = self._is_valid
         self.state.last_wait = {

@@ -71,7 +71,10 @@ class Known:
 
 def zero_at_start(v: Variables, outlive: list[Variable]) -> int:
     """The variables whose values are worth knowing, as bits: unsigned fields of metadata, temporaries, and
-    validities. `outlive`: what a packet that starts again has from before."""
+    validities; none but in SWX, where alone a packet starts at one place with all zeros. `outlive`: what a
+    packet that starts again has from before."""
+    if v.program.architecture != "swx":
+        return 0
     headers = [v.valid(name) for name in v.types if name not in v.metadata]
     fields = [x for name in v.metadata for x in v.parts(name) if x.name[0] == "f"]
     temporaries = [x for x in v.all() if x.name[0] == "t"]
@@ -81,6 +84,8 @@ def zero_at_start(v: Variables, outlive: list[Variable]) -> int:
 def simplified(analysis: Analysis, items: list[Item], tracked: int) -> list[Item]:
     """Items without moves of what is there already (p4c clears metadata at the start, where all is zero), and
     without branches whose way is known."""
+    if not tracked:
+        return items
     known = solve(analysis, items, tracked, 0)
     found = []
     for at, item in enumerate(items):

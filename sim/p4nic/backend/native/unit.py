@@ -121,8 +121,7 @@ class _Builder:
             }
             arch.settle(v, hooks)
             analysis = analysis.settled(arch.effects(v), arch.exits(v))
-        if self.program.architecture == "swx":  # only there a packet starts at one place, with all zeros
-            items = facts.simplified(analysis, items, facts.zero_at_start(v, arch.kept_always(v)))
+        items = facts.simplified(analysis, items, facts.zero_at_start(v, arch.kept_always(v)))
         items = analysis.without_dead(items)
         suspends = frozenset(
             t.name

@@ -191,18 +191,18 @@ def test_pipeline_that_is_dropped_and_not_closed_goes_before_its_library() -> No
 @pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
 def test_refused_text_leaves_nothing_half_made(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(ccompiler.CompilerError, match="refused the emitted C, which is kept in"):
-        ccompiler.shared_object("this is no C\n", ccompiler.FLAGS, tmp_path)
+        ccompiler.shared_object(ccompiler.Source("this is no C\n", ccompiler.FLAGS, tmp_path))
     assert [path.suffix for path in cache.iterdir() if path.suffix != ".kept"] == [".c"]
 
 
 @pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
 def test_text_is_never_seen_half_written(tmp_path: Path, cache: Path) -> None:
     text = '__attribute__((visibility("default"))) int one(void) { return 1; }\n'
-    made = ccompiler.shared_object(text, ccompiler.FLAGS, tmp_path)
+    made = ccompiler.shared_object(ccompiler.Source(text, ccompiler.FLAGS, tmp_path))
     read = tmp_path / "read"  # what the compiler of another process has open
     read.hardlink_to(made.with_suffix(".c"))
     made.unlink()
-    ccompiler.shared_object(text, ccompiler.FLAGS, tmp_path)
+    ccompiler.shared_object(ccompiler.Source(text, ccompiler.FLAGS, tmp_path))
     assert not read.samefile(made.with_suffix(".c")), "written over instead of replaced"
 
 
@@ -219,7 +219,7 @@ def test_parts_make_one_library(tmp_path: Path) -> None:
         int two(void) { return 1 + one(); }
         #endif
     """
-    path = ccompiler.shared_object(text, ccompiler.FLAGS, tmp_path, PARTS)
+    path = ccompiler.shared_object(ccompiler.Source(text, ccompiler.FLAGS, tmp_path, PARTS))
     _ffi, library = ccompiler.load(path, "int one(void); int two(void);")
     assert (library.one(), library.two()) == (1, 2)
 
@@ -228,7 +228,7 @@ def test_parts_make_one_library(tmp_path: Path) -> None:
 def test_part_that_is_refused_is_told(tmp_path: Path, cache: Path) -> None:
     text = "#if UNIT_PART == 2\nthis is no C\n#endif\n"
     with pytest.raises(ccompiler.CompilerError, match=r"refused the emitted C, which is kept in .*: .*error"):
-        ccompiler.shared_object(text, ccompiler.FLAGS, tmp_path, PARTS)
+        ccompiler.shared_object(ccompiler.Source(text, ccompiler.FLAGS, tmp_path, PARTS))
     assert [path.suffix for path in cache.iterdir() if path.suffix != ".kept"] == [".c"], "nothing half made"
 
 
@@ -251,7 +251,7 @@ def test_declarations_are_parsed_once(tmp_path: Path, monkeypatch: pytest.Monkey
     header = tmp_path / "h"
     header.mkdir()
     text = '__attribute__((visibility("default"))) int twice(int x) { return 2 * x; }\n'
-    path = ccompiler.shared_object(text, ccompiler.FLAGS, header)
+    path = ccompiler.shared_object(ccompiler.Source(text, ccompiler.FLAGS, header))
     ccompiler.load(path, "int twice(int x);")
     monkeypatch.setattr("cffi.recompiler.make_py_source", _must_not_be_called)
     _ffi, library = ccompiler.load(path, "int twice(int x);")

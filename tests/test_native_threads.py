@@ -93,9 +93,9 @@ program = programs.load("l2_exact")
 options = Options(table_sizes={"Main.stations": 200_000})
 unit = emit(program, options)
 compiler.OPTIMISE = ("-O1", "-g")
-pipeline = NativePipeline(
-    program, options, unit, compiler.load(compiler.shared_object(unit.text, ("-fsanitize=thread",)))
-)
+flags = ("-fsanitize=thread",)
+codes = [compiler.load(compiler.shared_object(unit.text, (*flags, level))) for level in ("-O1", "-Og")]
+pipeline = NativePipeline(program, options, unit, codes[0])
 frames = [(0, (i * 37).to_bytes(6, "big") + bytes(54)) for i in range(2000)]
 rounds = 0
 with Switch(pipeline, ManualClock()) as switch:
@@ -105,6 +105,7 @@ with Switch(pipeline, ManualClock()) as switch:
         keys = array("Q", range(rounds * 1000, rounds * 1000 + 1000))
         assert not any(switch.tables.insert_columns("Main.stations", "Main.to_port", [keys], [[1] * 1000]))
         switch.tables.delete(EntryKey("Main.stations", (Exact(rounds * 1000 + 500),)))
+        pipeline.take_over(codes[rounds % 2])
         rounds += 1
     pipeline.workers.stop()
     assert pipeline.statistics()["table.Main.stations.hit"] > 0

@@ -3,6 +3,8 @@
 interp              the definition
 native              one of the following for each program, drawn from MIX by its seed
 native-as-used      compiled the way `serve` does it, in parts
+native-handover     compiled twice, and each call runs in the code of the other one: what was compiled quickly
+                    and what takes over must mean the same by the same state
 native-O0 to -O3    compiled whole, with that optimisation
 …-far               the same, where a packet waits at every table, as it does at large ones
 …-large             and every table has what only large ones get (bitmaps of masks, tries, their arrays,
@@ -20,10 +22,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import final
+from itertools import cycle
+from typing import Any, final
 
 from conformance.engine_fuzz.draw import Draw
-from p4nic.backend.api import Backend, Options, Pipeline, Semantics
+from p4nic.backend.api import Backend, Options, Outcome, Pipeline, Semantics
 from p4nic.backend.interp import InterpreterBackend
 from p4nic.backend.native import NativePipeline, compiler, emit
 from p4nic.ccompiler import CompilerError
@@ -38,7 +41,8 @@ MIX = (
     (20, "native-O0-large"),
     (10, "native-O0-shared"),
     (10, "native-O0-large-shared"),
-    (8, "native-O1-large"),
+    (5, "native-O1-large"),
+    (3, "native-handover"),
     (5, "native-as-used"),
     (7, "native-O2-large"),
     (5, "native-O3-large"),
@@ -58,7 +62,21 @@ class Native:
         unit = emit(program, options)
         flags = tuple(f for f in self.flags if f not in _SHARED or not _forgets(program))
         library = compiler.load(compiler.shared_object(unit.text, flags))
-        return NativePipeline(program, options, unit, library)
+        pipeline = NativePipeline(program, options, unit, library)
+        if self.name == HANDOVER:
+            _in_turn(pipeline, library, compiler.load(compiler.shared_object(unit.text, compiler.QUICK)))
+        return pipeline
+
+
+def _in_turn(pipeline: NativePipeline, *libraries: tuple[Any, Any]) -> None:
+    """Each call of process() runs in the code of the other compilation."""
+    process, turns = pipeline.process, cycle(libraries)
+
+    def handed_over(packets: Sequence[tuple[int, bytes]], now_ns: int) -> list[Outcome]:
+        pipeline.take_over(next(turns))
+        return process(packets, now_ns)
+
+    pipeline.process = handed_over  # type: ignore[method-assign]
 
 
 @final
@@ -74,6 +92,7 @@ class Padded:
 
 
 DPDK = "+dpdk"
+HANDOVER = "native-handover"
 _FAR = ("-DFAR_BYTES=0",)
 _LARGE = (
     *_FAR,
@@ -88,6 +107,7 @@ _LARGE = (
 _SHARED = ("-DAS_ONE_OF_SEVERAL",)
 _FLAGS: dict[str, tuple[str, ...]] = {
     "native-as-used": (),
+    HANDOVER: ("-O0",),
     "native-O0-shared": ("-O0", *_SHARED),
     "native-O0-large-shared": ("-O0", *_LARGE, *_SHARED),
     "native-sanitized": ("-O0", *_LARGE, *SANITIZE),

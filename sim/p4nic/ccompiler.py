@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -121,28 +123,53 @@ Part = tuple[str, ...]
 """Flags of one part of a text."""
 
 
-def shared_object(text: str, flags: tuple[str, ...], headers: Path, parts: Sequence[Part] = ((),)) -> Path:
-    """The compiled text, from the cache if it is there. `headers`: the folder of its includes. `parts`: it is
-    compiled so many times side by side, each time with these flags more, and linked. CompilerError names the
-    file kept for inspection."""
+@final
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text, and all that decides what is made of it. `headers`: the folder of its includes. `parts`: it is
+    compiled so many times side by side, each time with these flags more, and linked."""
+
+    text: str
+    flags: tuple[str, ...]
+    headers: Path
+    parts: tuple[Part, ...] = ((),)
+
+    @property
+    def made(self) -> Path:
+        """Where the cache has the shared object, once it is made."""
+        return cache_folder() / f"{self._name(*(' '.join(part) for part in self.parts))}.so"
+
+    def made_part(self, part: Part) -> Path:
+        """Where the cache has the object of a part: two that differ in other parts share it."""
+        return cache_folder() / f"{self._name(' '.join(part))}.o"
+
+    def _name(self, *parts: str) -> str:
+        what = [_identity(_command(), self.headers), *self.flags, *parts, self.text]
+        return hashlib.sha256("\0".join(what).encode()).hexdigest()[:32]
+
+
+def _command() -> tuple[str, ...]:
     command = compiler()
     if not command:
         raise CompilerError("no C compiler was found (gcc, cc, clang or ziglang)")
-    what = [_identity(command, headers), *flags, *(" ".join(part) for part in parts), text]
-    key = hashlib.sha256("\0".join(what).encode()).hexdigest()[:32]
-    folder = cache_folder()
-    made = folder / f"{key}.so"
+    return command
+
+
+def shared_object(source: Source) -> Path:
+    """The compiled text, from the cache if it is there. CompilerError names the file kept for inspection."""
+    made = source.made
     if made.exists():
         return made
+    folder = made.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        source = folder / f"{key}.c"
+        text = made.with_suffix(".c")
         with tempfile.TemporaryDirectory(dir=folder) as work:
             written = Path(work) / "made.c"
-            written.write_text(text, "utf-8")
-            written.replace(source)  # whole: the compiler of another process may be reading it
+            written.write_text(source.text, "utf-8")
+            written.replace(text)  # whole: the compiler of another process may be reading it
             output = Path(work) / "made.so"
-            _compile([*command, *flags, f"-I{headers}"], source, output, parts)
+            _compile([*_command(), *source.flags, f"-I{source.headers}"], source, text, output)
             output.replace(made)  # at once: another process may be doing the same
     except OSError as error:
         raise CompilerError(
@@ -151,16 +178,21 @@ def shared_object(text: str, flags: tuple[str, ...], headers: Path, parts: Seque
     return made
 
 
-def _compile(command: list[str], source: Path, output: Path, parts: Sequence[Part]) -> None:
-    if len(parts) == 1:
-        _build([[*command, *parts[0], "-o", str(output), str(source)]], source)
+def _compile(command: list[str], source: Source, text: Path, output: Path) -> None:
+    if len(source.parts) == 1:
+        _build([[*command, *source.parts[0], "-o", str(output), str(text)]], text)
         return
-    objects = [str(output.with_suffix(f".{number}.o")) for number, _ in enumerate(parts)]
-    compiles = [
-        [*command, *part, "-c", "-o", made, str(source)] for part, made in zip(parts, objects, strict=True)
-    ]
-    _build(compiles, source)
-    _build([[*command, "-o", str(output), *objects]], source)
+    missing = {
+        str(output.with_suffix(f".{number}.o")): part
+        for number, part in enumerate(source.parts)
+        if not source.made_part(part).exists()
+    }
+    if missing:
+        _build([[*command, *part, "-c", "-o", made, str(text)] for made, part in missing.items()], text)
+    for made, part in missing.items():
+        Path(made).replace(source.made_part(part))
+    objects = [str(source.made_part(part)) for part in source.parts]
+    _build([[*command, "-o", str(output), *objects]], text)
 
 
 def _build(calls: list[list[str]], source: Path) -> None:
@@ -176,6 +208,44 @@ def _build(calls: list[list[str]], source: Path) -> None:
                 f"{shlex.join(compiler())} refused the emitted C, which is kept in {source}: {first}; use "
                 f"--backend interp"
             )
+
+
+@final
+class Later:
+    """Another compilation of what `shared_object` has just compiled, by a process of its own: it fills the
+    cache even if this one ends first."""
+
+    def __init__(self, source: Source, text: Path) -> None:
+        """`text`: where the first compilation left it. CompilerError if no process can be started."""
+        self._made = source.made
+        told = json.dumps([str(text), str(source.headers), source.flags, source.parts])
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, told],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                start_new_session=True,  # Ctrl-C is not meant for it
+            )  # fmt: skip
+        except OSError as error:
+            raise CompilerError(f"no process for the compiler can be started ({error.strerror})") from None
+
+    def made(self) -> Path:
+        """The shared object, once it is there; CompilerError says why there is none."""
+        said = self._process.communicate()[1].strip().splitlines()
+        if self._process.returncode:
+            raise CompilerError(said[-1] if said else "the compiler was stopped")
+        return self._made
+
+
+def _later(told: str) -> int:
+    """What the process of a Later does."""
+    text, headers, flags, parts = json.loads(told)
+    try:
+        source = Source(Path(text).read_text("utf-8"), tuple(flags), Path(headers), tuple(map(tuple, parts)))
+        shared_object(source)
+    except (OSError, CompilerError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def load(path: Path, declarations: str) -> tuple[Any, Any]:
@@ -206,8 +276,17 @@ def declared(declarations: str) -> Any:
     return space["ffi"]
 
 
-def owned(library: tuple[Any, Any], made: Any, destroy: str) -> Any:
+def owned(library: tuple[Any, Any], made: Any, destroy: str, others: Collection[Any] = ()) -> Any:
     """`made`, which the library's function `destroy` gets when nobody has it any more. The library stays
-    until then: cffi unmaps it with its last user, which may be dropped before what it made."""
+    until then, and so do `others` that it runs code of: cffi unmaps them with their last users, which may be
+    dropped before what was made."""
     ffi, functions = library
-    return ffi.gc(made, lambda gone: getattr(functions, destroy)(gone))
+
+    def gone(made: Any, _others: Collection[Any] = others) -> None:
+        getattr(functions, destroy)(made)
+
+    return ffi.gc(made, gone)
+
+
+if __name__ == "__main__":
+    sys.exit(_later(sys.argv[1]))

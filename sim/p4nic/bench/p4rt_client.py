@@ -23,8 +23,11 @@ from typing import Any, cast
 
 import grpc
 
+from p4nic.backend.api import Options
+from p4nic.backend.native import NativeBackend
 from p4nic.bench import programs
 from p4nic.bench.api import BenchError
+from p4nic.load.known import load_known
 from p4nic.load.p4info import load_p4info
 from p4rt import p4r
 
@@ -128,6 +131,8 @@ class Client:
 def p4nic_server(backend: str, *options: str) -> Iterator[Client]:
     """`p4nic serve` with the program, and a client of it."""
     artifact, info = programs.files("writes", "json")
+    if backend == "native":  # no compiler shall run beside what is measured
+        NativeBackend().build(load_known([artifact], info), Options()).close()
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.json"
         words = ["serve", str(artifact), "--p4info", str(info), "--grpc", "127.0.0.1:0", "--backend", backend]

@@ -100,13 +100,13 @@ def options(args: argparse.Namespace, program: Program) -> Options:
     )
 
 
-def build(args: argparse.Namespace, program: Program) -> Pipeline:
-    """The program made executable by the chosen backend."""
+def build(args: argparse.Namespace, program: Program, hurry: bool = False) -> Pipeline:
+    """The program made executable by the chosen backend. `hurry`: packets soon, and fast later."""
     if args.backend == "swx":
         from p4nic.cli.real_dpdk import build_swx
 
         return build_swx(args, program, options(args, program))
-    return backend(args.backend).build(program, options(args, program))
+    return backend(args.backend, hurry).build(program, options(args, program))
 
 
 def is_compiled(pipeline: Pipeline) -> bool:
@@ -116,7 +116,7 @@ def is_compiled(pipeline: Pipeline) -> bool:
     return isinstance(pipeline, Forwards)
 
 
-def backend(name: str) -> Backend:
+def backend(name: str, hurry: bool = False) -> Backend:
     """The backend of that name; InputError where this installation has none."""
     module, factory = {
         "interp": ("p4nic.backend.interp", "InterpreterBackend"),
@@ -124,7 +124,8 @@ def backend(name: str) -> Backend:
         "swx": ("p4nic.backend.swx", "SwxBackend"),
     }[name]
     try:
-        made: Backend = getattr(import_module(module), factory)()
+        make = getattr(import_module(module), factory)
+        made: Backend = make(hurry=True) if hurry and name == "native" else make()
     except (ImportError, AttributeError):
         raise InputError(f"--backend {name} is not part of this installation; use --backend interp") from None
     missing = getattr(made, "missing", "")
@@ -150,7 +151,7 @@ def make_switch(args: argparse.Namespace, clock: Clock) -> Switch:
     from p4nic.target.switch import Switch
 
     program = load(args)
-    return Switch(build(args, program), clock, notify=notified(args, program))
+    return Switch(build(args, program, hurry=True), clock, notify=notified(args, program))
 
 
 def resolve(what: str, name: str, names: Collection[str]) -> str:

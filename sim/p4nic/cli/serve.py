@@ -139,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         program = load(args)
         p4info = _p4info(args)
-        switch = Switch(build(args, program), clock, notify=notified(args, program))
+        switch = Switch(build(args, program, hurry=True), clock, notify=notified(args, program))
     workers = _workers(args, specs, switch)
     with switch:
         if args.entries is not None:
@@ -228,7 +228,7 @@ def _serve(args: argparse.Namespace, switch: Switch, p4info: P4Info | None, spec
     server = P4RuntimeServer(
         switch,
         args.grpc,
-        make_pipeline=partial(build, args),
+        make_pipeline=partial(build, args, hurry=True),
         p4info=p4info,
         device_id=args.device_id,
         device_config=_device_config(args),

@@ -24,7 +24,7 @@ void p4_bench(
             in[n] = (struct input){t->data + t->offsets[next], t->ports[next], t->lengths[next]};
             next = next + 1 == t->count ? 0 : next + 1;
         }
-        run_burst(w, in, BURST, now_ns);
+        burst(w, in, BURST, now_ns);
         out->sent += w->sent_count;
         for (u32 i = 0; i < w->sent_count; i++)
             out->bytes += w->sent[i].length;
@@ -72,7 +72,7 @@ void p4_latency(
         round++;
         if (n == 0)
             continue;
-        run_burst(w, in, n, now_ns);
+        burst(w, in, n, now_ns);
         out->sent += w->sent_count;
         u64 done = ticks() - start;
         for (u32 i = 0; i < n; i++)

@@ -61,6 +61,8 @@ struct value_set {
 
 struct worker;
 struct wire;
+struct input;
+typedef void burst_runner(struct worker *w, const struct input *in, u32 n, u64 now_ns);
 
 #define GATE_LASTED 40
 
@@ -80,6 +82,7 @@ struct engine {
     u32 cpu_port, drop_port, port_count;
     u32 worker_count;
     u32 shared; /* more than one worker runs */
+    burst_runner *run_burst;
     u8 *shown;  /* key and arguments of the entry last read */
     u32 shown_size;
     struct gate gate;

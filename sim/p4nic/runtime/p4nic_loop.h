@@ -19,7 +19,7 @@ UNUSED static u32 replay_burst(struct worker *w)
         at = at + 1 == r->last ? r->first : at + 1;
         r->timing.next = at;
     }
-    run_burst(w, in, BURST, engine_now(w->engine));
+    burst(w, in, BURST, engine_now(w->engine));
     relaxed_store(&r->timing.packets, r->timing.packets + BURST);
     relaxed_store(&r->timing.sent, r->timing.sent + w->sent_count);
     for (u32 i = 0; i < w->sent_count; i++)

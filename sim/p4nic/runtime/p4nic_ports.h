@@ -202,7 +202,7 @@ static u32 ports_burst(struct worker *w)
         done += n;
         if (unlikely(odd || p->shut))
             n = refuse(l, in, n, p->shut);
-        run_burst(w, in, n, engine_now(e));
+        burst(w, in, n, engine_now(e));
         deliver(w, n);
         lane_release(p, l);
         worker_between(w);

@@ -73,7 +73,7 @@ class _Library:
     def _load(self) -> None:
         try:
             flags = ("-O2", *ccompiler.FLAGS)
-            path = ccompiler.shared_object('#include "p4nic_wire.h"\n', flags, _HEADERS)
+            path = ccompiler.shared_object(ccompiler.Source('#include "p4nic_wire.h"\n', flags, _HEADERS))
         except P4nicError as error:
             log.warning("large writes and reads take the slow way: %s", error)
             return

@@ -6,14 +6,26 @@ In: the text of a unit. Out: a cffi library. Called by `pipeline`.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from p4nic import ccompiler
 from p4nic.backend.native.declarations import DECLARATIONS
-from p4nic.ccompiler import FLAGS, CompilerError, compiler
+from p4nic.ccompiler import FLAGS, CompilerError, Later, Part, Source, compiler
 
-__all__ = ["FLAGS", "OPTIMISE", "RUNTIME", "CompilerError", "compiler", "library", "load", "shared_object"]
+__all__ = [
+    "FLAGS",
+    "OPTIMISE",
+    "RUNTIME",
+    "CompilerError",
+    "Later",
+    "compiler",
+    "library",
+    "load",
+    "quick_library",
+    "shared_object",
+]
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
 OPTIMISE: tuple[str, ...] = ("-O2",)
@@ -24,18 +36,22 @@ JUMPS = "-Wa,-mbranches-within-32B-boundaries"
 SKX102): packets of 100,000 flows run at 1.02 to 1.03 of the speed if none does."""
 
 
-def parts() -> tuple[tuple[str, ...], ...]:
+QUICK: tuple[str, ...] = ("-Og", "-w")
+"""Of what runs packets at first, where one is in a hurry: docs/decisions/native-engine.md, "Cold start".
+Warnings are for the compilation that follows."""
+
+
+def parts() -> tuple[Part, Part]:
     """Of a unit, compiled side by side: what runs packets, and the rest; see "Cold start" there."""
     jumps = (JUMPS,) if ccompiler.accepts(JUMPS) else ()
     return ("-DUNIT_PART=1", "-falign-functions=64", *jumps), ("-DUNIT_PART=2", "-O1")
 
 
-def shared_object(text: str, extra: tuple[str, ...] = ()) -> Path:
-    """The compiled unit, from the cache if it is there. With `extra` flags, which come last, or at another
-    level than it is used at, it is compiled whole: two parts at -O0 and -O1 take half as long again.
-    CompilerError names the file kept for inspection."""
+def _source(text: str, extra: tuple[str, ...] = ()) -> Source:
+    """How a unit is compiled. With `extra` flags, which come last, or at another level than it is used at, it
+    is compiled whole: two parts at -O0 and -O1 take half as long again."""
     whole = bool(extra) or OPTIMISE != AS_USED
-    return ccompiler.shared_object(text, (*OPTIMISE, *FLAGS, *extra), RUNTIME, ((),) if whole else parts())
+    return Source(text, (*OPTIMISE, *FLAGS, *extra), RUNTIME, ((),) if whole else parts())
 
 
 def load(path: Path) -> tuple[Any, Any]:
@@ -43,9 +59,30 @@ def load(path: Path) -> tuple[Any, Any]:
     return ccompiler.load(path, DECLARATIONS)
 
 
+def shared_object(text: str, extra: tuple[str, ...] = ()) -> Path:
+    """The compiled unit, from the cache if it is there. CompilerError names the file kept for inspection."""
+    return ccompiler.shared_object(_source(text, extra))
+
+
 def library(text: str) -> tuple[Any, Any]:
-    """(ffi, library) of a unit. What Python does for it is done while the compiler runs."""
+    """(ffi, library) of a unit."""
+    return _library(_source(text))
+
+
+def _library(source: Source) -> tuple[Any, Any]:
+    # What Python does for it is done while the compiler runs.
     with ThreadPoolExecutor(1) as pool:
-        made = pool.submit(shared_object, text)
+        made = pool.submit(ccompiler.shared_object, source)
         ccompiler.declared(DECLARATIONS)
         return load(made.result())
+
+
+def quick_library(text: str) -> tuple[tuple[Any, Any], Later | None]:
+    """The same, of which the part that runs packets is compiled quickly; and its optimised compilation,
+    under way, if the cache does not have it yet."""
+    source = _source(text)
+    if len(source.parts) == 1 or source.made.exists():
+        return _library(source), None
+    packets, rest = source.parts
+    quick = replace(source, parts=((*packets, *QUICK), rest))
+    return _library(quick), Later(source, quick.made.with_suffix(".c"))

@@ -19,6 +19,8 @@ void p4_latency(engine *e, const p4_traffic_t *t, uint32_t first, uint64_t inter
     uint64_t now_ns, uint64_t *steps, p4_timing_t *out);
 engine *p4_create(uint32_t cpu_port, uint32_t drop_port, uint32_t port_count, uint64_t seed);
 void p4_destroy(engine *e);
+uint64_t p4_code(void);
+void p4_take_over(engine *e, uint64_t code);
 int p4_start_table(engine *e, uint32_t table, uint32_t capacity, const uint64_t *timeouts, uint32_t count);
 int p4_start_counter(engine *e, uint32_t counter, uint64_t size);
 int p4_start_meter(engine *e, uint32_t meter, uint64_t size, uint32_t by_packets);

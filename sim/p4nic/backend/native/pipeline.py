@@ -30,6 +30,7 @@ from p4nic.backend.native import compiler
 from p4nic.backend.native.described import MAX_PROFILES, Numbers, Unit
 from p4nic.backend.native.expiry import Expiry
 from p4nic.backend.native.forwarding import NativeForwarding
+from p4nic.backend.native.handover import Handover
 from p4nic.backend.native.measuring import LATENCY_STEPS, MAX_ROUNDS, Frames, Timing, in_c, timing
 from p4nic.backend.native.messages import DIGEST, decode, decode_outcomes, digest_message, log_message
 from p4nic.backend.native.meters import Meters
@@ -57,8 +58,15 @@ _log = logging.getLogger(__name__)
 class NativePipeline:
     """A Program compiled, with all its state."""
 
-    def __init__(self, program: Program, options: Options, unit: Unit, library: tuple[Any, Any]) -> None:
-        """`library`: (ffi, lib) of the compiled unit."""
+    def __init__(
+        self,
+        program: Program,
+        options: Options,
+        unit: Unit,
+        library: tuple[Any, Any],
+        later: compiler.Later | None = None,
+    ) -> None:
+        """`library`: (ffi, lib) of the compiled unit. `later`: its optimised compilation, to take over."""
         self.program = program
         self.options = options
         self.source = unit.text
@@ -69,7 +77,8 @@ class NativePipeline:
             options.cpu_port, options.drop_port, options.port_count, options.seed & mask(64)
         )
         self._need(engine != self._ffi.NULL, engine, "the engine")
-        self._engine = owned(library, engine, "p4_destroy")
+        self._others: list[tuple[Any, Any]] = []
+        self._engine = owned(library, engine, "p4_destroy", self._others)
         library_ = (self._ffi, self._lib, self._engine)
         self.workers = Workers(library_)
         self.forwarding = NativeForwarding(
@@ -89,6 +98,7 @@ class NativePipeline:
         self.default_counter, self.set_default_counter = meters.default_counter, meters.set_default_counter
         self.marks, self.set_marks = meters.marks, meters.set_marks
         self._digests: list[DigestMessage] = []
+        self._handover = None if later is None else Handover(later, self.take_over)
 
     # --- making ---
 
@@ -178,6 +188,7 @@ class NativePipeline:
     ) -> Timing:
         """The loop of a benchmark, wholly in C: bursts of 32 of these frames in turn, from frame `first` on,
         until so many bursts are done or the time is up."""
+        self.optimised()
         frames, kept = in_c(traffic, self._ffi)
         out = self._ffi.new("p4_timing_t *")
         self._lib.p4_bench(self._engine, frames, first, rounds, int(seconds * 1e9), now_ns, out)
@@ -189,11 +200,23 @@ class NativePipeline:
     ) -> tuple[Timing, list[int]]:
         """Frames arrive every `interval` / 65536 ticks of the time stamp counter. Also how many took how
         long: `measuring.ticks_of_step` says what a place in the list means."""
+        self.optimised()
         frames, kept = in_c(traffic, self._ffi)
         out, steps = self._ffi.new("p4_timing_t *"), self._ffi.new("uint64_t[]", LATENCY_STEPS)
         self._lib.p4_latency(self._engine, frames, 0, interval, int(seconds * 1e9), now_ns, steps, out)
         del kept
         return timing(out), list(steps)
+
+    def take_over(self, library: tuple[Any, Any]) -> None:
+        """From the next burst on, packets run in the code of another compilation of the same unit."""
+        if library not in self._others:
+            self._others.append(library)
+        self._lib.p4_take_over(self._engine, library[1].p4_code())
+
+    def optimised(self) -> None:
+        """Wait until optimised code runs packets, if the pipeline was built in a hurry."""
+        if self._handover is not None:
+            self._handover.wait()
 
     def trace(self, port: int, frame: bytes, now_ns: int) -> tuple[Outcome, list[TraceEvent]]:
         raise StateError(
@@ -391,6 +414,8 @@ class NativePipeline:
     def close(self) -> None:
         """Give the memory back, after the last read under way; the pipeline must not be used any more."""
         self.workers.stop()
+        if self._handover is not None:
+            self._handover.close()
         if not self._rows.reading:
             self._ffi.release(self._engine)
 
@@ -408,9 +433,13 @@ def table_size(options: Options, name: str, size: int) -> int:
 
 @final
 class NativeBackend:
-    """The product: compiled C."""
+    """The product: compiled C. `hurry`: a program that is not in the cache runs as soon as it is compiled
+    quickly, and by itself goes over to optimised code when that is there, seconds later."""
 
     name = "native"
+
+    def __init__(self, hurry: bool = False) -> None:
+        self._hurry = hurry
 
     @property
     def missing(self) -> str:
@@ -425,6 +454,8 @@ class NativeBackend:
         """Raises UnsupportedError for what this backend cannot execute, CompilerError if the C cannot be
         compiled; the Program has been verified."""
         unit = emit(program, options)
+        if self._hurry:
+            return NativePipeline(program, options, unit, *compiler.quick_library(unit.text))
         return NativePipeline(program, options, unit, compiler.library(unit.text))
 
 

@@ -10,6 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from conformance.engine_fuzz.engines import SANITIZE
@@ -52,7 +53,7 @@ def main() -> int:
     if asked.script is not None:
         compiler.OPTIMISE = ("-O0", *SANITIZE)
         return run_script(asked.script)
-    failed = _scripts(asked.every)
+    failed = _scripts(asked.every, asked.jobs)
     if asked.count:
         options = {"count": asked.count, "packets": asked.packets, "seed": asked.seed, "jobs": asked.jobs}
         command = [sys.executable, "-m", "conformance.engine_fuzz", "--engines", "interp,sanitized"]
@@ -62,19 +63,25 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _scripts(every: int) -> int:
+def _scripts(every: int, jobs: int) -> int:
     """Run them, each in a process of its own; how many failed."""
-    passed = refused = failed = 0
-    for script in scripts(every):
+
+    def run(script: Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "conformance.sanitized", "--script", str(script)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            passed += 1
-        elif "use --backend interp" in done.stderr:
-            refused += 1
-        else:
-            failed += 1
-            print(f"failed: {script.stem}: {(done.stdout + done.stderr)[-2000:]}")
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    passed = refused = failed = 0
+    chosen = scripts(every)
+    with ThreadPoolExecutor(jobs) as pool:
+        for number, (script, done) in enumerate(zip(chosen, pool.map(run, chosen), strict=True), 1):
+            if done.returncode == 0:
+                passed += 1
+            elif "use --backend interp" in done.stderr:
+                refused += 1
+            else:
+                failed += 1
+                print(f"failed: {script.stem}: {(done.stdout + done.stderr)[-2000:]}")
+            print(f"{number} of {len(chosen)} STF scripts, {failed} failed", file=sys.stderr)
     print(f"STF under the sanitizers: {passed} passed, {refused} refused, {failed} failed")
     return failed
 

@@ -258,5 +258,13 @@ def test_declarations_are_parsed_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert library.twice(21) == 42
 
 
+@pytest.mark.skipif(not ccompiler.compiler(), reason="no C compiler")
+def test_damaged_library_is_named(tmp_path: Path) -> None:
+    path = ccompiler.shared_object(ccompiler.Source("int x;\n", ccompiler.FLAGS, tmp_path))
+    path.write_bytes(b"no library")
+    with pytest.raises(ccompiler.CompilerError, match=r"\.so cannot be loaded \(.+\); delete it, and it is"):
+        ccompiler.load(path, "int one(void);")
+
+
 def _must_not_be_called(*_: object) -> None:
     raise AssertionError("it was made before")

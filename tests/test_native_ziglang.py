@@ -25,8 +25,13 @@ value = Ref("h", "value")
 code = [Extract("h"), Binary(value, "mul", value, const(0x1_0000_0001, 64)), Emit("h"), Transmit(const(3))]
 program = swx(code, types=[header_type("h_t", value=128)], headers={"h": "h_t"})
 frame = bytes(range(40))
+hurried = NativeBackend(hurry=True).build(program, Options())
 answers = [one(engine.build(program, Options()), frame) for engine in (InterpreterBackend(), NativeBackend())]
 assert answers[0].sent and answers[0] == answers[1], answers
+answers += [one(hurried, frame)]
+hurried.optimised()
+answers += [one(hurried, frame)]
+assert answers[2] == answers[3] == answers[0], answers
 """
 
 

@@ -58,7 +58,8 @@ def compiler() -> tuple[str, ...]:
         if found:
             return (found,)
     if find_spec("ziglang") is not None:
-        return (sys.executable, "-m", "ziglang", "cc")
+        # Below -O1 it sanitizes what nobody asked it to, with a runtime that a shared object does not get.
+        return (sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=undefined")
     return ()
 
 
@@ -249,9 +250,13 @@ def _later(told: str) -> int:
 
 
 def load(path: Path, declarations: str) -> tuple[Any, Any]:
-    """(ffi, library) of a shared object with these functions."""
+    """(ffi, library) of a shared object with these functions. CompilerError if it cannot be loaded."""
     ffi = declared(declarations)
-    return ffi, ffi.dlopen(str(path))
+    try:
+        return ffi, ffi.dlopen(str(path))
+    except OSError as error:
+        said = str(error).rpartition(f"{path}: ")[2]
+        raise CompilerError(f"{path} cannot be loaded ({said}); delete it, and it is made anew") from None
 
 
 def declared(declarations: str) -> Any:

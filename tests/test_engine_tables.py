@@ -43,6 +43,7 @@ from p4nic.ir.ops import (
     Param,
     Ref,
     SetValid,
+    Temp,
     Transmit,
 )
 from p4nic.ir.program import (
@@ -352,6 +353,27 @@ def test_a_table_in_a_loop_is_looked_up_each_time(backend: Backend, size: int) -
     assert [s.packets for s in running.entries("t", 0)] == [2] * 7 + [4] * 3
     add(running, [Exact(10)], 0)
     assert one(running, bytes(3)).sent == ()
+
+
+@pytest.mark.parametrize("size", [16, 20_000])
+def test_temporary_outlives_a_lookup(backend: Backend, size: int) -> None:
+    kept = Temp("kept", 32)
+    running = pipeline(
+        backend,
+        swx(
+            [Extract("k"), Move(kept, Ref("k", "a")), Apply("t"), Binary(m("out"), "add", m("out"), kept),
+             Transmit(m("out"))],
+            metadata={"out": 32},
+            types=[HeaderType("k_t", (Field("a", 8), Field("b", 16)))],
+            headers={"k": "k_t"},
+            actions=[TO],
+            tables=[table("t", [key(Ref("k", "b"), 16)], ["to"], size=size)],
+        ),
+    )  # fmt: skip
+    add(running, [Exact(7)], 100)
+    assert [out_port(running, a, 7) for a in (1, 2)] == [101, 102]
+    packets = [(0, bytes([a, 0, 7])) for a in range(40)]  # side by side
+    assert [o.sent[0][0] for o in running.process(packets, 0)] == [*range(100, 140)]
 
 
 def test_branches_on_hit_and_on_the_action_that_ran(backend: Backend) -> None:

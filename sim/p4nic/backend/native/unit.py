@@ -149,7 +149,7 @@ class _Builder:
             if not (moved and (moved[1] or moved[4]) in names):
                 lines.append(line)
         text = re.sub(
-            r"\b[fvoln]\d+_\w+",
+            r"\b[a-z]\d+_\w+",
             lambda word: f"z->{word[0]}" if word[0] in names else word[0],
             "\n".join(lines),
         )

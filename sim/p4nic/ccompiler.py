@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, final
@@ -125,7 +125,7 @@ Part = tuple[str, ...]
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """A text, and all that decides what is made of it. `headers`: the folder of its includes. `parts`: it is
     compiled so many times side by side, each time with these flags more, and linked."""
@@ -135,7 +135,7 @@ class Source:
     headers: Path
     parts: tuple[Part, ...] = ((),)
 
-    @property
+    @cached_property
     def made(self) -> Path:
         """Where the cache has the shared object, once it is made."""
         return cache_folder() / f"{self._name(*(' '.join(part) for part in self.parts))}.so"

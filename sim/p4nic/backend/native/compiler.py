@@ -21,9 +21,8 @@ __all__ = [
     "CompilerError",
     "Later",
     "compiler",
-    "library",
     "load",
-    "quick_library",
+    "loaded",
     "shared_object",
 ]
 
@@ -34,8 +33,6 @@ AS_USED = OPTIMISE
 JUMPS = "-Wa,-mbranches-within-32B-boundaries"
 """Six years of Intel's processors decode a line of code anew each time if a jump crosses its end (erratum
 SKX102): packets of 100,000 flows run at 1.02 to 1.03 of the speed if none does."""
-
-
 QUICK: tuple[str, ...] = ("-Og", "-w")
 """Of what runs packets at first, where one is in a hurry: docs/decisions/native-engine.md, "Cold start".
 Warnings are for the compilation that follows."""
@@ -64,9 +61,15 @@ def shared_object(text: str, extra: tuple[str, ...] = ()) -> Path:
     return ccompiler.shared_object(_source(text, extra))
 
 
-def library(text: str) -> tuple[Any, Any]:
-    """(ffi, library) of a unit."""
-    return _library(_source(text))
+def loaded(text: str, hurry: bool = False) -> tuple[tuple[Any, Any], Later | None]:
+    """(ffi, library) of a unit. In a `hurry`, if the cache does not have it yet, what runs packets is
+    compiled quickly; and the optimised compilation, under way."""
+    source = _source(text)
+    if not hurry or len(source.parts) == 1 or source.made.exists():
+        return _library(source), None
+    packets, rest = source.parts
+    quick = replace(source, parts=((*packets, *QUICK), rest))
+    return _library(quick), Later(source, quick.made.with_suffix(".c"))
 
 
 def _library(source: Source) -> tuple[Any, Any]:
@@ -75,14 +78,3 @@ def _library(source: Source) -> tuple[Any, Any]:
         made = pool.submit(ccompiler.shared_object, source)
         ccompiler.declared(DECLARATIONS)
         return load(made.result())
-
-
-def quick_library(text: str) -> tuple[tuple[Any, Any], Later | None]:
-    """The same, of which the part that runs packets is compiled quickly; and its optimised compilation,
-    under way, if the cache does not have it yet."""
-    source = _source(text)
-    if len(source.parts) == 1 or source.made.exists():
-        return _library(source), None
-    packets, rest = source.parts
-    quick = replace(source, parts=((*packets, *QUICK), rest))
-    return _library(quick), Later(source, quick.made.with_suffix(".c"))

@@ -454,9 +454,7 @@ class NativeBackend:
         """Raises UnsupportedError for what this backend cannot execute, CompilerError if the C cannot be
         compiled; the Program has been verified."""
         unit = emit(program, options)
-        if self._hurry:
-            return NativePipeline(program, options, unit, *compiler.quick_library(unit.text))
-        return NativePipeline(program, options, unit, compiler.library(unit.text))
+        return NativePipeline(program, options, unit, *compiler.loaded(unit.text, self._hurry))
 
 
 def emit(program: Program, options: Options) -> Unit:
